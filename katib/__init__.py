@@ -1,0 +1,1 @@
+"""Hyperparameter tuning as a service: experiments in, best trials out."""

@@ -1,0 +1,88 @@
+"""What every resource of the API shares: the model base, object metadata, conditions, and the scalar types of the format.
+
+Attributes are snake_case in Python and camelCase in the document, as in Katib's own Python client.
+Nothing here (or in the rest of ``katib.api``) knows how a resource is stored, run or served.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+__all__ = ["API_VERSION", "ApiModel", "Condition", "Int32", "KeyValue", "NumberText", "ObjectMeta", "Time"]
+
+API_VERSION: Final = "kubeflow.org/v1beta1"
+
+
+class ApiModel(BaseModel):
+    """Base of all API models: camelCase in documents, unknown fields refused, assignments validated."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        validate_assignment=False,
+    )
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the JSON-ready document: camelCase keys, absent fields left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _number_as_text(value: object) -> object:
+    """Accept a YAML number where the format wants its text, as people write it (bool is not a number)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    return repr(value)
+
+
+NumberText = Annotated[str, BeforeValidator(_number_as_text)]
+"""A number written as text (``"0.01"``); a bare YAML number is accepted and kept as its shortest text."""
+
+Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1, strict=True)]
+
+
+def _rfc3339(value: datetime) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Time = Annotated[datetime, PlainSerializer(_rfc3339, when_used="json")]
+"""A moment in UTC, printed as ``YYYY-MM-DDThh:mm:ssZ`` as Kubernetes prints it."""
+
+
+class ObjectMeta(ApiModel):
+    """Kubernetes object metadata; fields this project does not read are kept as they came."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = ""
+    generate_name: str | None = None
+    namespace: str | None = None
+    uid: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    creation_timestamp: Time | None = None
+    deletion_timestamp: Time | None = None
+    resource_version: str | None = None
+    generation: int | None = None
+
+
+class Condition(ApiModel):
+    """One observed state of a resource; the last element of a list is the current one (facts 2.5)."""
+
+    type: str
+    status: str = "True"
+    reason: str | None = None
+    message: str | None = None
+    last_update_time: Time | None = None
+    last_transition_time: Time | None = None
+
+
+class KeyValue(ApiModel):
+    """A named text: an algorithm setting or a parameter assignment."""
+
+    name: str
+    value: NumberText

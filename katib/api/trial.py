@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any, Literal
 
 from pydantic import Field
@@ -9,7 +10,24 @@ from pydantic import Field
 from katib.api.base import API_VERSION, ApiModel, Condition, KeyValue, ObjectMeta, Time
 from katib.api.experiment import MetricsCollectorSpec, ObjectiveSpec, Observation
 
-__all__ = ["EarlyStoppingRule", "Trial", "TrialSpec", "TrialStatus"]
+__all__ = ["EarlyStoppingRule", "Trial", "TrialSpec", "TrialState", "TrialStatus"]
+
+
+class TrialState(enum.StrEnum):
+    """Where a trial is in its life; the values are the condition types of ``status.conditions`` (facts 2.5)."""
+
+    CREATED = "Created"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    KILLED = "Killed"
+    FAILED = "Failed"
+    METRICS_UNAVAILABLE = "MetricsUnavailable"
+    EARLY_STOPPED = "EarlyStopped"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the trial still uses a place of ``parallelTrialCount``."""
+        return self in (TrialState.CREATED, TrialState.RUNNING)
 
 
 class EarlyStoppingRule(ApiModel):

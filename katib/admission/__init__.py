@@ -1,0 +1,1 @@
+"""What must hold before an experiment is accepted, in one place for every way in."""

@@ -1,0 +1,1 @@
+"""What should happen next: ``plan(snapshot) -> Plan``. Pure: no clock, no sockets, no files."""

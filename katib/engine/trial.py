@@ -1,0 +1,53 @@
+"""One trial as the engine, the store and the drivers hand it to each other: a value, replaced and never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from katib.api.trial import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from katib.api.experiment import Observation
+
+__all__ = ["TrialRecord"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """What is known of one trial.
+
+    Attributes:
+        index: 0-based place in the experiment; one index has one name and one assignment for ever.
+        name: Derived from the experiment's uid and the index (``katib.engine.naming``).
+        state: Where it is in its life.
+        assignments: Parameter name and value as text, in the order of the experiment's parameters; inactive ones absent.
+        created: When the point was recorded, before anything started.
+        started: When its job started.
+        finished: When it reached a final state.
+        observation: Its metrics, once it has any.
+        reason: A stable CamelCase word for the current state, such as ``TrialFailed``.
+        message: The sentence that goes with it: exit code, signal, last lines.
+        imported: Its result was given with the experiment (``initialTrials[].metrics``); it is never run and uses no budget.
+        stopping: Someone decided to stop it and its job has not ended yet; the final state it then takes.
+        attempt: How often its job was started; more than one after a lost machine.
+        labels: What the algorithm attached to the point (rung, generation, parent).
+    """
+
+    index: int
+    name: str
+    state: TrialState
+    assignments: tuple[tuple[str, str], ...]
+    created: datetime
+    started: datetime | None = None
+    finished: datetime | None = None
+    observation: Observation | None = None
+    reason: str = ""
+    message: str = ""
+    imported: bool = False
+    stopping: TrialState | None = None
+    attempt: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)

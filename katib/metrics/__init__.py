@@ -1,0 +1,1 @@
+"""Observations out of a running trial: parsers, collectors that follow its output, the reporter used inside it."""

@@ -1,0 +1,1 @@
+"""Contract suites for algorithms, stores and runners, shipped for plug-in authors."""

@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 demo: setup ## tune a real model on real data: 20 trials, 4 at a time, with a live table
-	$(BIN)/katib run examples/quickstart/experiment.yaml --replace
+	PATH="$(abspath $(BIN)):$$PATH" katib run examples/quickstart/experiment.yaml --replace
 
 test: setup ## run all tests
 	$(BIN)/python -m pytest -n auto

@@ -1,0 +1,469 @@
+"""Drives one experiment on this machine: hear what happened, record it, plan, act, sleep; until the engine says it is over.
+
+One turn of the loop is one transaction: samples, trial records, jobs, events and the status of the experiment become durable
+together, and only then is anything started or told to the listener. What a turn decides but has not recorded when the process
+dies is decided again by the next driver; a trial that runs is found by its folder (``adopt``), so no index is run twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from katib.algorithm import registry
+from katib.api.metric_names import metric_names
+from katib.api.trial import TrialState
+from katib.engine import creation, outcome
+from katib.engine.ledger import Ledger
+from katib.engine.observe import observation_from
+from katib.engine.plan import CreateTrials, RequestSuggestions, Snapshot, StartTrial, StopTrial, plan
+from katib.engine.policy import LOCAL
+from katib.errors import InvalidInput
+from katib.local.active_trial import ActiveTrial
+from katib.local.progress import (
+    Event,
+    Finished,
+    MetricsSeen,
+    Started,
+    StatusChanged,
+    Stopping,
+    TrialFinished,
+    TrialStarted,
+    Waiting,
+)
+from katib.local.source_folder import run_in_source_folder
+from katib.local.suggesting import Suggester
+from katib.metrics.paths import collector_path, local_path
+from katib.runners.process import JobReport, ProcessRunner, TrialRun
+from katib.template.condition import outcome as job_outcome
+from katib.template.render import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from katib.api.experiment import Experiment, ExperimentStatus, TrialTemplate
+    from katib.engine.plan import Plan
+    from katib.engine.trial import TrialRecord
+    from katib.local.home import Home
+    from katib.metrics.collector import Batch
+    from katib.space.point import Point
+    from katib.store.protocol import Store
+
+__all__ = ["Driver"]
+
+_POLL_SECONDS = 0.15
+"""How often running trials are read; a printed line is stored well within a second."""
+_REQUEST_SECONDS = 0.3
+"""How often the store is asked whether another process wants this run to end."""
+_GRACE_SECONDS = 30.0
+"""Kubernetes' default for ``terminationGracePeriodSeconds``."""
+
+
+def _ignore(_event: Event) -> None:
+    """Listen to nothing."""
+
+
+class Driver:
+    """Runs one recorded experiment to its end.
+
+    Args:
+        home: Where trials put their files.
+        store: Open for as long as the driver runs; used from the driver's thread only.
+        experiment: As the store gave it, with uid and defaults.
+        runtime: ``process`` runs the container's command here; ``docker`` and ``podman`` run its image.
+        listener: Told everything that happened, after it is recorded.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        store: Store,
+        experiment: Experiment,
+        *,
+        runtime: str = "process",
+        listener: Callable[[Event], None] = _ignore,
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._experiment = experiment
+        self._uid = experiment.metadata.uid or ""
+        self._metrics = metric_names(experiment.spec)
+        self._runtime = runtime
+        self._runner = ProcessRunner(runtime=runtime)
+        self._tell = listener
+        self._ledger = Ledger(experiment)
+        self._active: dict[str, ActiveTrial] = {}
+        self._jobs: dict[str, dict[str, Any]] = {}
+        self._recorded_jobs: set[str] = set()
+        self._dirty: dict[str, TrialRecord] = {}
+        self._untold: list[Event] = []
+        self._waiting = ""
+        self._stops = 0
+        self._stops_told = 0
+        self._next_look = 0.0
+        self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    # -- what other threads and signal handlers may call ---------------------------------------------------------
+
+    def request_stop(self) -> None:
+        """Ask for a clean end; asked again, running trials are killed at once. Safe in a signal handler."""
+        self._stops += 1
+        self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
+            os.write(self._wake_writer, b"\0")
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+
+    def run(self) -> ExperimentStatus:
+        """Run until the experiment is over or was stopped, and return its final status.
+
+        Raises:
+            Conflict: Another process drives it.
+            StoreUnavailable: The store cannot be written; running trials go on and are adopted by the next run.
+            RunnerError: A trial cannot be started here; as above.
+        """
+        name = self._experiment.metadata.name
+        with self._home.driving(self._uid, name), self._runner, contextlib.ExitStack() as stack:
+            stack.callback(os.close, self._wake_writer)
+            stack.callback(os.close, self._wake_reader)
+            selector = stack.enter_context(selectors.DefaultSelector())
+            selector.register(self._wake_reader, selectors.EVENT_READ)
+            selector.register(self._runner.fileno(), selectors.EVENT_READ)
+            self._store.clear_requests(self._uid)
+            self._load()
+            algorithm = registry.create(self._experiment, self._experiment.spec.seed or 0)
+            suggester = stack.enter_context(contextlib.closing(Suggester(algorithm, self._experiment.spec, self._wake)))
+            suggester.record(self._ledger)
+            self._adopt()
+            while True:
+                decided = self._turn(suggester)
+                if decided.finished:
+                    status = decided.status
+                    self._tell(Finished(status, self._ledger))
+                    return status
+                self._act(decided, suggester)
+                self._sleep(selector, decided)
+
+    def _load(self) -> None:
+        for record in self._store.trials(self._uid):
+            self._ledger.record(record)
+        template = self._template.trial_spec or {}
+        notes = tuple(self._runner.notes(template))
+        self._tell(Started(self._experiment, self._ledger, notes))
+
+    def _adopt(self) -> None:
+        """Take over what a driver that died left running, and start again what was lost with its machine."""
+        for record in list(self._ledger.active()):
+            run = self._run_of(record)
+            if not run.folder.exists():
+                continue  # recorded, never started: the plan starts it
+            if self._runner.adopt(run):
+                self._follow(replace(record, state=TrialState.RUNNING, started=record.started or _now()))
+            else:
+                self._update(replace(record, state=TrialState.CREATED, started=None, attempt=record.attempt + 1))
+                self._store.record_event(
+                    self._uid,
+                    "TrialLost",
+                    "Its process is gone without a result (the machine went down, or it was killed); it is started again",
+                    kind="Warning",
+                    trial=record.name,
+                )
+
+    def _turn(self, suggester: Suggester) -> Plan:
+        """Hear what happened, plan, and make both durable in one transaction."""
+        reports = self._runner.poll()
+        for report in reports:
+            if report.name in self._active:
+                self._active[report.name].report = report
+        answer = suggester.take()
+        self._hear_requests()
+        with self._store.transaction():
+            for trial in list(self._active.values()):
+                self._collect(trial)
+            if answer is not None:
+                if answer.details:
+                    self._store.record_event(self._uid, "AlgorithmFailed", answer.details, kind="Warning")
+                self._create(
+                    creation.trial_records(
+                        self._experiment,
+                        self._ledger.next_index,
+                        [(_pairs(point), point.labels) for point in answer.points],
+                        _now(),
+                    )
+                )
+            suggester.record(self._dirty.values())
+            decided = self._decide(suggester)
+            for action in decided.actions:
+                if isinstance(action, CreateTrials):
+                    self._create(action.records)
+            if any(isinstance(action, CreateTrials) for action in decided.actions):
+                suggester.record(self._dirty.values())
+                decided = self._decide(suggester)
+            self._write(decided)
+        self._say(decided)
+        return decided
+
+    def _decide(self, suggester: Suggester) -> Plan:
+        return plan(
+            Snapshot(
+                experiment=self._experiment,
+                ledger=self._ledger,
+                suggestions=suggester.state,
+                now=_now(),
+                stop_requested=self._stops > 0,
+                policy=LOCAL,
+            )
+        )
+
+    def _write(self, decided: Plan) -> None:
+        """Put everything this turn changed into the store (inside its transaction)."""
+        if self._dirty:
+            self._store.record_trials(self._uid, tuple(self._dirty.values()))
+            for name in self._dirty.keys() & self._jobs.keys() - self._recorded_jobs:
+                self._store.save_job(self._uid, name, self._jobs[name])
+                self._recorded_jobs.add(name)
+            for record in self._dirty.values():
+                if record.state is TrialState.FAILED or record.state is TrialState.METRICS_UNAVAILABLE:
+                    self._store.record_event(
+                        self._uid, record.reason, record.message, kind="Warning", trial=record.name
+                    )
+            self._dirty.clear()
+        if decided.status != self._experiment.status:
+            before = _current_condition(self._experiment.status)
+            after = _current_condition(decided.status)
+            if after is not None and (before is None or (before.type, before.reason) != (after.type, after.reason)):
+                kind = "Warning" if after.type == "Failed" else "Normal"
+                self._store.record_event(self._uid, after.reason or after.type, after.message or "", kind=kind)
+            self._experiment = self._experiment.model_copy(update={"status": decided.status})
+            self._store.save_status(self._uid, decided.status)
+            self._untold.append(StatusChanged(decided.status, self._ledger))
+
+    def _say(self, decided: Plan) -> None:
+        """Tell the listener what is recorded now."""
+        events, self._untold = self._untold, []
+        for event in events:
+            self._tell(event)
+        if decided.waiting != self._waiting:
+            self._waiting = decided.waiting
+            self._tell(Waiting(decided.waiting))
+
+    def _act(self, decided: Plan, suggester: Suggester) -> None:
+        """Apply the actions that touch the world; each may be applied again without harm."""
+        for action in decided.actions:
+            match action:
+                case RequestSuggestions(count=count):
+                    suggester.request(count)
+                case StartTrial(name=name):
+                    self._start(self._ledger.trial(name))
+                case StopTrial(name=name):
+                    self._stop(self._ledger.trial(name), action)
+        if self._stops > self._stops_told:
+            self._stops_told = self._stops
+            self._tell(Stopping(at_once=self._stops > 1))
+            if self._stops > 1:
+                self._runner.kill_all()
+
+    def _sleep(self, selector: selectors.BaseSelector, decided: Plan) -> None:
+        """Wait until something happens or is due."""
+        if self._dirty or any(trial.has_ended for trial in self._active.values()):
+            seconds = 0.0
+        else:
+            seconds = _POLL_SECONDS if self._active else _REQUEST_SECONDS
+        if decided.wake_at is not None:
+            seconds = min(seconds, max(0.0, (decided.wake_at - _now()).total_seconds()))
+        for key, _events in selector.select(seconds):
+            if key.fd == self._wake_reader:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_reader, 4096)
+
+    # -- hearing --------------------------------------------------------------------------------------------------
+
+    def _hear_requests(self) -> None:
+        """Look for what another process asks of this run."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + _REQUEST_SECONDS
+        requests = self._store.requests(self._uid)
+        if "kill" in requests:
+            self._stops = max(self._stops, 2)
+        elif "stop" in requests:
+            self._stops = max(self._stops, 1)
+
+    def _collect(self, trial: ActiveTrial) -> None:
+        """Store what a trial reported, and its final record once everything is read."""
+        for batch in trial.read():
+            self._append(trial, batch)
+        if trial.drained:
+            self._finish(trial)
+
+    def _append(self, trial: ActiveTrial, batch: Batch) -> None:
+        if not batch.samples:
+            return
+        self._store.append_observations(
+            self._uid,
+            trial.record.name,
+            batch.samples,
+            first_sequence=trial.next_sequence,
+            checkpoint=batch.checkpoint,
+        )
+        trial.next_sequence += len(batch.samples)
+        latest = {sample.name: sample.text for sample in batch.samples}
+        self._untold.append(MetricsSeen(trial.record, latest))
+
+    def _finish(self, trial: ActiveTrial) -> None:
+        report = trial.report
+        if report is None:
+            return
+        now = _now()
+        summaries = self._store.summaries(self._uid, trial.record.name)
+        record = outcome.finish(
+            trial.record,
+            _with_exit(self._judge(report), report),
+            observation_from(summaries, self._experiment.spec),
+            self._experiment.spec,
+            now=now,
+            ended=now,
+            metrics_complete=True,
+            evidence=trial.evidence(),
+            policy=LOCAL,
+        )
+        if record is not None:
+            del self._active[record.name]
+            self._update(record)
+            self._untold.append(TrialFinished(record))
+
+    def _judge(self, report: JobReport) -> outcome.JobOutcome:
+        template = self._template
+        return job_outcome(report.job, template.success_condition or "", template.failure_condition or "")
+
+    # -- acting ---------------------------------------------------------------------------------------------------
+
+    def _create(self, records: Iterable[TrialRecord]) -> None:
+        """Take new points in; each is recorded with its job before anything starts."""
+        for record in records:
+            if record.state.is_active:
+                try:
+                    self._jobs[record.name] = self._render(record)
+                except InvalidInput as error:
+                    self._update(
+                        replace(
+                            record,
+                            state=TrialState.FAILED,
+                            finished=_now(),
+                            reason="TrialRenderFailed",
+                            message=str(error),
+                        )
+                    )
+                    continue
+            self._update(record)
+
+    def _render(self, record: TrialRecord) -> dict[str, Any]:
+        job = render(self._experiment, record.name, record.assignments, template=self._template.trial_spec or {})
+        # A container has its image's folders; a process has ours.
+        return run_in_source_folder(job, self._experiment) if self._runtime == "process" else job
+
+    def _start(self, record: TrialRecord) -> None:
+        if record.name in self._active:
+            return
+        self._runner.start(self._run_of(record))
+        self._follow(replace(record, state=TrialState.RUNNING, started=_now(), attempt=max(record.attempt, 1)))
+
+    def _follow(self, record: TrialRecord) -> None:
+        """Watch a job that runs now."""
+        checkpoint, next_sequence = self._store.collector_state(self._uid, record.name)
+        self._active[record.name] = ActiveTrial(
+            record,
+            experiment=self._experiment,
+            metrics=self._metrics,
+            home=self._home,
+            checkpoint=checkpoint,
+            next_sequence=next_sequence,
+        )
+        self._update(record)
+        self._untold.append(TrialStarted(record))
+
+    def _stop(self, record: TrialRecord, action: StopTrial) -> None:
+        stopping = replace(record, stopping=action.final, reason=action.reason, message=action.message)
+        if record.name in self._active:
+            self._update(stopping)
+            self._runner.stop(record.name, grace=0.0 if self._stops > 1 else self._grace)
+        else:
+            ended = replace(stopping, state=action.final, stopping=None, finished=_now())
+            self._update(ended)
+            self._untold.append(TrialFinished(ended))
+
+    def _update(self, record: TrialRecord) -> None:
+        self._ledger.record(record)
+        self._dirty[record.name] = record
+        if record.name in self._active:
+            self._active[record.name].record = record
+
+    # -- what a trial is given ------------------------------------------------------------------------------------
+
+    @property
+    def _template(self) -> TrialTemplate:
+        template = self._experiment.spec.trial_template
+        if template is None:
+            message = "an admitted experiment has a trial template"
+            raise ValueError(message)
+        return template
+
+    @property
+    def _grace(self) -> float:
+        pod = (self._template.trial_spec or {}).get("spec", {}).get("template", {}).get("spec", {})
+        return float(pod.get("terminationGracePeriodSeconds", _GRACE_SECONDS))
+
+    def _run_of(self, record: TrialRecord) -> TrialRun:
+        job = self._jobs.get(record.name)
+        if job is None:
+            job = self._jobs[record.name] = self._store.job(self._uid, record.name) or self._render(record)
+        return TrialRun(
+            name=record.name,
+            folder=self._home.trial_folder(self._uid, record.name),
+            job=job,
+            env=self._environment(record),
+            path_map=self._path_map(record),
+            attempt=max(record.attempt, 1),
+        )
+
+    def _environment(self, record: TrialRecord) -> dict[str, str]:
+        return {
+            "KATIB_EXPERIMENT_NAME": self._experiment.metadata.name,
+            "KATIB_TRIAL_NAME": record.name,
+            "KATIB_METRICS_FILE": str(self._home.push_file(self._uid, record.name)),
+            # A line that Python prints is seen when it is printed, as on a terminal.
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _path_map(self, record: TrialRecord) -> Mapping[str, Any]:
+        spec = self._experiment.spec.metrics_collector_spec
+        path = None if spec is None else collector_path(spec)
+        if path is None:
+            return {}
+        return {path: local_path(path, self._home.files(self._uid, record.name))}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _pairs(point: Point) -> tuple[tuple[str, str], ...]:
+    return tuple((assignment.name, assignment.value) for assignment in point.assignments())
+
+
+def _current_condition(status: ExperimentStatus | None) -> Any:
+    return status.conditions[-1] if status is not None and status.conditions else None
+
+
+def _with_exit(judged: outcome.JobOutcome, report: JobReport) -> outcome.JobOutcome:
+    """Say why a process failed (exit code, signal, last lines) rather than only that its job did."""
+    if judged.kind != "failed" or report.exit is None:
+        return judged
+    return replace(judged, message=report.exit.sentence())

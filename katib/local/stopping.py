@@ -1,0 +1,34 @@
+"""Ends an experiment from another process than the one that drives it, also when that one has died."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from katib.local.driver import Driver
+
+if TYPE_CHECKING:
+    from katib.api.experiment import Experiment
+    from katib.local.home import Home
+    from katib.store.protocol import Store
+
+__all__ = ["stop"]
+
+
+def stop(home: Home, store: Store, experiment: Experiment, *, at_once: bool = False) -> None:
+    """Ask for the end of an experiment; one that is over already is left as it is.
+
+    With a process that drives it this only asks (``katib wait`` sees the end); without one, trials that a dead process left
+    running are ended here and recorded, so that nothing runs on unseen.
+
+    Args:
+        at_once: Kill running trials instead of giving them time to end.
+    """
+    uid = experiment.metadata.uid or ""
+    if home.is_driven(uid):
+        store.request(uid, "kill" if at_once else "stop")
+        return
+    driver = Driver(home, store, experiment)
+    driver.request_stop()
+    if at_once:
+        driver.request_stop()
+    driver.run()

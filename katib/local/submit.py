@@ -1,0 +1,145 @@
+"""Puts experiments into the local store, readies them to run again, stops them and takes them out; runs no trial itself."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from katib.admission import admit_all
+from katib.engine.ledger import Ledger
+from katib.engine.resume import problems as problems_of_resume
+from katib.engine.resume import resumed
+from katib.errors import Conflict, InvalidExperiment, NotFound, Problem
+from katib.local.source_folder import with_source_folder
+from katib.runners.process import ProcessRunner
+from katib.template.source import LocalConfigMaps
+
+if TYPE_CHECKING:
+    from katib.api.experiment import Experiment
+    from katib.local.home import Home
+    from katib.store.protocol import Store
+
+__all__ = ["CONFIG_MAPS_FOLDER", "check", "delete", "resume", "submit"]
+
+CONFIG_MAPS_FOLDER = "configmaps"
+"""The folder beside an experiment file that stands for the cluster's ConfigMaps."""
+
+
+def check(
+    text: str | bytes,
+    *,
+    source: str = "",
+    runtime: str = "process",
+    config_maps: Path | None = None,
+    name: str | None = None,
+    namespace: str | None = None,
+) -> list[Experiment]:
+    """Return the experiments of a file, defaulted and fit to run on this machine. Starts and records nothing.
+
+    Args:
+        text: One or more YAML or JSON documents.
+        source: The file's path for messages; ConfigMaps are looked for beside it. ``-`` or empty: in the working folder.
+        runtime: As for ``Driver``; a runtime decides which templates can run.
+        config_maps: A folder that stands for the cluster's ConfigMaps, instead of ``configmaps`` beside the file.
+        name: Replaces ``metadata.name``.
+        namespace: Replaces ``metadata.namespace``.
+
+    Raises:
+        InvalidExperiment: With every problem of every document.
+    """
+    folder = config_maps or (Path(source).parent if source and source != "-" else Path()) / CONFIG_MAPS_FOLDER
+    experiments = admit_all(text, source=source, config_maps=LocalConfigMaps(folder), name=name, namespace=namespace)
+    with ProcessRunner(runtime=runtime) as runner:
+        problems = [problem for experiment in experiments for problem in _problems_here(experiment, runner)]
+    if problems:
+        raise InvalidExperiment(problems)
+    return [with_source_folder(experiment, source) for experiment in experiments]
+
+
+def _problems_here(experiment: Experiment, runner: ProcessRunner) -> list[Problem]:
+    """What this machine cannot do with the trial template, at its place in the file."""
+    template = experiment.spec.trial_template
+    if template is None or template.trial_spec is None:
+        return []
+    return [
+        replace(problem, path=f"spec.trialTemplate.trialSpec.{problem.path}".rstrip("."))
+        for problem in runner.problems(template.trial_spec)
+    ]
+
+
+def submit(home: Home, store: Store, experiment: Experiment, *, replaces: bool = False) -> Experiment:
+    """Record a checked experiment and return it as stored, with uid and seed.
+
+    Args:
+        replaces: An experiment of the same name that nobody runs is deleted first, with its trials and their files.
+
+    Raises:
+        Conflict: The name is taken.
+    """
+    if experiment.spec.seed is None:
+        spec = experiment.spec.model_copy(update={"seed": secrets.randbits(31)})
+        experiment = experiment.model_copy(update={"spec": spec})
+    if replaces:
+        try:
+            existing = store.experiment(experiment.metadata.namespace or "default", experiment.metadata.name)
+        except NotFound:
+            pass
+        else:
+            delete(home, store, existing)
+    return store.create_experiment(experiment)
+
+
+def resume(
+    home: Home,
+    store: Store,
+    experiment: Experiment,
+    *,
+    max_trials: int | None = None,
+    parallel: int | None = None,
+) -> Experiment:
+    """Ready an experiment to be driven again: stopped by its user, at the end of its budget, or cut short with its process.
+
+    Args:
+        max_trials: A new ``maxTrialCount``.
+        parallel: A new ``parallelTrialCount``.
+
+    Raises:
+        Conflict: Another process drives it.
+        InvalidExperiment: Its state or its resume policy does not allow it; the message says which edit would.
+    """
+    uid, name = experiment.metadata.uid or "", experiment.metadata.name
+    with home.driving(uid, name), store.transaction():
+        edited = _with_budget(experiment, max_trials, parallel)
+        ledger = Ledger.from_records(edited, store.trials(uid))
+        problems = problems_of_resume(experiment, edited, ledger)
+        if problems:
+            raise InvalidExperiment(problems)
+        status, requeued = resumed(edited, ledger, datetime.now(UTC))
+        if edited.spec != experiment.spec:
+            store.update_spec(uid, edited.spec)
+        store.record_trials(uid, requeued)
+        store.save_status(uid, status)
+        store.record_event(uid, "ExperimentResumed", f"Resumed with {len(requeued)} trials to run again")
+    return store.experiment(experiment.metadata.namespace or "default", name)
+
+
+def _with_budget(experiment: Experiment, max_trials: int | None, parallel: int | None) -> Experiment:
+    changes = {"max_trial_count": max_trials, "parallel_trial_count": parallel}
+    spec = experiment.spec.model_copy(update={field: value for field, value in changes.items() if value is not None})
+    return experiment.model_copy(update={"spec": spec})
+
+
+def delete(home: Home, store: Store, experiment: Experiment) -> None:
+    """Remove an experiment, its trials and their files; deleting again is fine.
+
+    Raises:
+        Conflict: A process drives it.
+    """
+    uid, name = experiment.metadata.uid or "", experiment.metadata.name
+    if home.is_driven(uid):
+        raise Conflict(f"experiment {name!r} is running: stop it first with `katib stop {name}`")
+    store.delete_experiment(uid)
+    home.remove_experiment(uid)

@@ -1,0 +1,95 @@
+"""Every example runs as it is, and does what it says."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLES = REPOSITORY / "examples"
+EXPERIMENTS = sorted(EXAMPLES.glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_example_succeeds_with_every_trial_measured(katib, path):
+    name = yaml.safe_load(path.read_text())["metadata"]["name"]
+    katib("run", path, timeout=280)
+    experiment = katib.get("get", "experiment", name)
+    conditions = [condition["type"] for condition in experiment["status"]["conditions"]]
+    assert conditions[-1] == "Succeeded"
+    assert experiment["status"]["trialsSucceeded"] == experiment["spec"]["maxTrialCount"]
+    assert experiment["status"].get("trialsFailed", 0) == 0
+    trials = katib.get("trials", name)["items"]
+    wanted = [experiment["spec"]["objective"]["objectiveMetricName"]]
+    wanted += experiment["spec"]["objective"].get("additionalMetricNames", [])
+    for trial in trials:
+        measured = {metric["name"]: metric["latest"] for metric in trial["status"]["observation"]["metrics"]}
+        assert all(float(measured[metric]) == float(measured[metric]) for metric in wanted if metric in measured)
+        assert wanted[0] in measured
+
+
+def test_every_example_is_listed_in_its_readme():
+    listed = (EXAMPLES / "README.md").read_text()
+    assert [path.name for path in EXPERIMENTS if path.name not in listed] == []
+
+
+def test_grid_example_visits_every_combination_once(katib):
+    katib("run", EXAMPLES / "algorithms" / "grid.yaml")
+    points = [
+        tuple(assignment["value"] for assignment in trial["spec"]["parameterAssignments"])
+        for trial in katib.get("trials", "grid")["items"]
+    ]
+    assert len(points) == len(set(points)) == 16
+    assert {x for x, _ in points} == {"-5", "0", "5", "10"}
+
+
+def test_conditional_example_leaves_inactive_parameters_out(katib):
+    katib("run", EXAMPLES / "features" / "conditional.yaml")
+    for trial in katib.get("trials", "conditional")["items"]:
+        values = {assignment["name"]: assignment["value"] for assignment in trial["spec"]["parameterAssignments"]}
+        expected = {"aluminium": {"alloy"}, "timber": {"grade"}, "steel": set()}[values["material"]]
+        assert values.keys() - {"width", "height", "material"} == expected
+        command = trial["spec"]["runSpec"]["spec"]["template"]["spec"]["containers"][0]["command"]
+        options = {argument.split("=")[0] for argument in command[2:]}
+        assert options == {"--width", "--height", "--material"} | {f"--{name}" for name in expected}
+
+
+def test_multi_objective_example_gives_a_front_nothing_dominates(katib):
+    katib("run", EXAMPLES / "features" / "multi-objective.yaml")
+    status = katib.get("get", "experiment", "multi-objective")["status"]
+    feasible = {}
+    for trial in katib.get("trials", "multi-objective")["items"]:
+        metrics = {metric["name"]: float(metric["latest"]) for metric in trial["status"]["observation"]["metrics"]}
+        if metrics["stress"] <= 1:
+            feasible[trial["metadata"]["name"]] = (metrics["weight"], metrics["cost"])
+    front = {
+        name
+        for name, (weight, cost) in feasible.items()
+        if not any(w <= weight and c <= cost and (w, c) != (weight, cost) for w, c in feasible.values())
+    }
+    assert front
+    assert {trial["bestTrialName"] for trial in status["paretoOptimalTrials"]} == front
+
+
+def test_constraints_example_tries_no_forbidden_point_and_prefers_feasible_results(katib):
+    katib("run", EXAMPLES / "features" / "constraints.yaml")
+    for trial in katib.get("trials", "constraints")["items"]:
+        values = {
+            assignment["name"]: float(assignment["value"]) for assignment in trial["spec"]["parameterAssignments"]
+        }
+        assert values["width"] <= values["height"] <= 4 * values["width"]
+    best = katib.get("get", "experiment", "constraints")["status"]["currentOptimalTrial"]
+    metrics = {metric["name"]: float(metric["latest"]) for metric in best["observation"]["metrics"]}
+    assert metrics["stress"] <= 1
+
+
+def test_initial_trials_example_runs_the_unknown_point_and_trusts_the_known_one(katib):
+    katib("run", EXAMPLES / "features" / "initial-trials.yaml")
+    trials = katib.get("trials", "initial-trials")["items"]
+    points = [tuple(a["value"] for a in trial["spec"]["parameterAssignments"]) for trial in trials]
+    assert len(points) == 6  # five of the budget and the known one
+    assert ("6", "12") in points
+    assert ("4", "16") in points
+    known = trials[points.index(("6", "12"))]
+    assert known["status"]["observation"]["metrics"][0]["latest"] == "561.6"
+    assert katib("logs", known["metadata"]["name"], code=None).stdout == ""

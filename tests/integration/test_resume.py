@@ -1,0 +1,226 @@
+"""A run may be stopped, interrupted or killed at any moment; what it had recorded goes on, none lost, none repeated."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+# Each execution of a trial leaves one line, so that a trial that ran twice is seen.
+COUNTING = """
+    with open("ran.log", "a") as file:
+        file.write(sys.argv[1] + "\\n")
+    time.sleep(0.15)
+    print("loss=" + sys.argv[1])
+"""
+LONG = """
+    with open("ran.log", "a") as file:
+        file.write(sys.argv[1] + "\\n")
+    print("loss=0.5", flush=True)
+    time.sleep(600)
+"""
+
+
+def executions(folder: Path) -> list[str]:
+    path = folder / "ran.log"
+    return path.read_text().split() if path.exists() else []
+
+
+def wait_until(condition, *, seconds=30.0, what="it"):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
+        time.sleep(0.02)
+
+
+def processes_of(folder: Path) -> list[int]:
+    """The trial processes that run in this folder now."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                arguments = (entry / "cmdline").read_bytes().split(b"\0")
+                if b"trial.py" in arguments and (entry / "cwd").resolve() == folder.resolve():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_driver_resumes_with_every_trial_run_once(katib, seed):
+    """SIGKILL at random moments; the trials that were running go on and are taken over."""
+    path = katib.write(script=COUNTING, trials=16, parallel=3)
+    moment = random.Random(seed)
+    driver = katib.start("run", path)
+    wait_until(lambda: len(executions(katib.folder)) >= 2, what="the first trials")
+    for _ in range(3):
+        time.sleep(moment.uniform(0, 0.4))
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+        driver = katib.start("resume", "exp")
+        time.sleep(0.5)  # somewhere between its start and its first turns
+    assert driver.wait(timeout=60) == 0, driver.stdout.read()
+    experiment = katib.get("get", "experiment", "exp")
+    assert katib.condition(experiment)["type"] == "Succeeded"
+    assert experiment["status"]["trialsSucceeded"] == 16
+    trials = katib.get("trials", "exp")["items"]
+    values = [trial["spec"]["parameterAssignments"][0]["value"] for trial in trials]
+    assert sorted(executions(katib.folder)) == sorted(values)
+    assert len(set(values)) == 16
+
+
+def test_resumed_run_makes_the_points_the_unbroken_run_would_have_made(katib):
+    unbroken = katib.write(name="unbroken", script=COUNTING, trials=8, parallel=1)
+    broken = katib.write(name="broken", script=COUNTING, trials=8, parallel=1)
+    katib("run", unbroken)
+    (katib.folder / "ran.log").unlink()
+    driver = katib.start("run", broken)
+    wait_until(lambda: len(executions(katib.folder)) >= 3)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    katib("resume", "broken")
+    points = {
+        name: [trial["spec"]["parameterAssignments"] for trial in katib.get("trials", name)["items"]]
+        for name in ("unbroken", "broken")
+    }
+    assert points["unbroken"] == points["broken"]
+
+
+def test_interrupt_stops_cleanly_and_resume_finishes(katib):
+    path = katib.write(script=COUNTING, trials=12, parallel=2)
+    driver = katib.start("run", path)
+    wait_until(lambda: len(executions(katib.folder)) >= 4)
+    driver.send_signal(signal.SIGINT)
+    output, _ = driver.communicate(timeout=30)
+    assert driver.returncode == 130, output
+    assert "katib resume exp" in output
+    assert processes_of(katib.folder) == []
+    assert katib.condition(katib.get("get", "experiment", "exp"))["type"] == "Stopped"
+    katib("resume", "exp")
+    experiment = katib.get("get", "experiment", "exp")
+    assert experiment["status"]["trialsSucceeded"] == 12
+    assert experiment["status"]["trials"] == 12
+
+
+def test_second_interrupt_kills_at_once(katib):
+    stubborn = """
+        import signal
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with open("ran.log", "a") as file:
+            file.write(sys.argv[1] + "\\n")
+        time.sleep(600)
+    """
+    path = katib.write(script=stubborn, trials=2, parallel=2)
+    path.write_text(path.read_text().replace("terminationGracePeriodSeconds: 2", "terminationGracePeriodSeconds: 300"))
+    driver = katib.start("run", path)
+    wait_until(lambda: len(executions(katib.folder)) == 2)
+    driver.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert driver.poll() is None
+    driver.send_signal(signal.SIGINT)
+    driver.communicate(timeout=30)
+    assert processes_of(katib.folder) == []
+
+
+def test_stop_from_another_process(katib):
+    driver = katib.start("run", katib.write(script=LONG, trials=4, parallel=2))
+    wait_until(lambda: len(executions(katib.folder)) == 2)
+    katib("stop", "exp")
+    driver.communicate(timeout=30)
+    assert katib.condition(katib.get("get", "experiment", "exp"))["type"] == "Stopped"
+    assert processes_of(katib.folder) == []
+
+
+def test_stop_ends_what_a_killed_driver_left_running(katib):
+    driver = katib.start("run", katib.write(script=LONG, trials=4, parallel=2))
+    wait_until(lambda: len(executions(katib.folder)) == 2)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    assert len(processes_of(katib.folder)) == 2
+    katib("stop", "exp")
+    assert processes_of(katib.folder) == []
+    assert katib.condition(katib.get("get", "experiment", "exp"))["type"] == "Stopped"
+
+
+def test_two_runs_of_one_experiment_are_a_conflict(katib):
+    katib.start("run", katib.write(script=LONG, trials=1, parallel=1))
+    wait_until(lambda: executions(katib.folder))
+    assert "katib stop exp" in katib("resume", "exp", code=4).stderr
+    assert "katib stop exp" in katib("delete", "exp", "--yes", code=4).stderr
+    katib("stop", "exp", "--now")
+    katib("wait", "exp", code=None)
+
+
+def test_trial_lost_with_its_machine_is_run_again_under_the_same_index(katib):
+    """Driver and trial both vanish, as in a power cut: nothing says how the trial ended."""
+    driver = katib.start("run", katib.write(script=LONG, trials=1, parallel=1))
+    wait_until(lambda: len(executions(katib.folder)) == 1)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    kill_everything_below(katib)
+    (katib.folder / "trial.py").write_text("print('loss=0.25')\n")
+    katib("resume", "exp")
+    trials = katib.get("trials", "exp")["items"]
+    assert len(trials) == 1
+    assert katib.condition(trials[0])["type"] == "Succeeded"
+    assert trials[0]["status"]["observation"]["metrics"][0]["latest"] == "0.25"
+    assert "TrialLost" in katib("describe", "exp").stdout
+
+
+def kill_everything_below(katib) -> None:
+    """SIGKILL every process that belongs to this home's trials, the ones that watch over them included, all at once."""
+    marked = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            environment = (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if f"KATIB_HOME={katib.home}".encode() in environment:
+            marked.append(int(entry.name))
+    for process in marked:
+        os.kill(process, signal.SIGSTOP)
+    for process in marked:
+        os.kill(process, signal.SIGKILL)
+
+
+def test_finished_experiment_goes_on_with_a_larger_budget_when_its_policy_allows(katib):
+    path = katib.write(trials=3, extra="  resumePolicy: LongRunning")
+    katib("run", path)
+    katib("resume", "exp", "--max-trials", "5")
+    experiment = katib.get("get", "experiment", "exp")
+    assert experiment["spec"]["maxTrialCount"] == 5
+    assert experiment["status"]["trialsSucceeded"] == 5
+
+
+def test_finished_experiment_that_never_resumes_says_so(katib):
+    katib("run", katib.write(trials=2))
+    assert "resumePolicy" in katib("resume", "exp", "--max-trials", "5", code=2).stderr
+
+
+def test_samples_of_a_trial_that_outlived_its_driver_are_stored_once(katib):
+    script = """
+        for step in range(40):
+            print(f"loss={step}", flush=True)
+            time.sleep(0.05)
+    """
+    driver = katib.start("run", katib.write(script=script, trials=1, parallel=1))
+    wait_until(lambda: "12" in katib("export", "exp", "--format", "csv", code=None).stdout, what="the first samples")
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    katib("resume", "exp")
+    name = katib.get("trials", "exp")["items"][0]["metadata"]["name"]
+    series = stored_series(katib, name)
+    assert series == [str(step) for step in range(40)]
+
+
+def stored_series(katib, trial: str) -> list[str]:
+    from katib.store import open_store
+
+    with open_store(katib.home / "katib.db") as store:
+        uid = store.experiment("default", "exp").metadata.uid
+        return [observed.text for observed in store.series(uid, trial, "loss")]

@@ -1,0 +1,41 @@
+"""Numbers as the format writes them: text that parses, prints shortest, and parses back equal."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+__all__ = ["format_float", "parse_decimal", "parse_float", "parse_int"]
+
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+_LONGEST = 64
+"""More characters than any double needs; a longer text is a mistake or an attack."""
+
+
+def parse_decimal(text: str) -> Decimal | None:
+    """Return the exact value of a finite decimal number within the range of a double, or None."""
+    text = text.strip()
+    if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
+        return None
+    number = Decimal(text)
+    return number if abs(float(number)) != float("inf") else None
+
+
+def parse_float(text: str) -> float | None:
+    """Return the value of a finite decimal number, or None (hexadecimal, infinite and NaN are none)."""
+    number = parse_decimal(text)
+    return None if number is None else float(number)
+
+
+def parse_int(text: str) -> int | None:
+    """Return the value of a whole number (``10``, ``1e3``, ``5.0``) that fits 64 bits, or None."""
+    number = parse_decimal(text)
+    if number is None or abs(number) >= 2**63 or number != number.to_integral_value():
+        return None
+    return int(number)
+
+
+def format_float(value: float) -> str:
+    """Return the shortest text that parses back to the same double: ``0.01``, ``1e-07``, ``5.0`` as ``5``."""
+    text = repr(value)
+    return text.removesuffix(".0")

@@ -1,1 +1,1 @@
-"""What an algorithm author imports: Algorithm, EarlyStopper, Settings, History, and the registry that finds them."""
+"""What the author of an algorithm or early stopper imports; how algorithms are found, asked and checked."""

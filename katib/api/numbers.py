@@ -36,6 +36,5 @@ def parse_int(text: str) -> int | None:
 
 
 def format_float(value: float) -> str:
-    """Return the shortest text that parses back to the same double: ``0.01``, ``1e-07``, ``5.0`` as ``5``."""
-    text = repr(value)
-    return text.removesuffix(".0")
+    """Return the shortest text that parses back to the same double, as Katib's services print it: ``0.01``, ``5.0``, ``1e-07``."""
+    return repr(value)

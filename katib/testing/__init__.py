@@ -1,1 +1,1 @@
-"""Contract suites for algorithms, stores and runners, shipped for plug-in authors."""
+"""Contract suites for plug-in authors: inherit one in a test class, and it holds your plug-in to what ours promise."""

@@ -62,4 +62,6 @@ def measure() -> list[tuple[str, float, str, str]]:
         seconds = time.perf_counter() - started
         if done.stdout.count("MetricsUnavailable") < TRIALS:
             raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
-    return [(f"wall time per /bin/true trial ({TRIALS} trials, {PARALLEL} parallel)", seconds / TRIALS * 1e3, "ms", "<= 30")]
+    return [
+        (f"wall time per /bin/true trial ({TRIALS} trials, {PARALLEL} parallel)", seconds / TRIALS * 1e3, "ms", "<= 30")
+    ]

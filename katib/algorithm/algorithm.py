@@ -1,0 +1,81 @@
+"""What an algorithm is: a function of problem, history, count and seed."""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+import random
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from katib.algorithm.settings import AlgorithmSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+
+    from katib.algorithm.history import History
+    from katib.algorithm.problem import SearchProblem
+    from katib.errors import Problem
+    from katib.space.point import Point
+
+__all__ = ["Algorithm"]
+
+
+class Algorithm(abc.ABC):
+    """Base of every algorithm.
+
+    A subclass names itself and says what its settings are::
+
+        class RandomSearch(Algorithm, name="random"):
+            class Settings(AlgorithmSettings):
+                random_state: NonNegativeInt | None = None
+
+            def suggest(self, history, count): ...
+
+    An instance may keep caches, but they may only make it faster: a new instance has to answer every call as an old one would,
+    because the process may be replaced between any two calls. Hence all randomness comes from ``rng`` (or ``numpy_rng``), and
+    whatever must be found again later travels as labels of a point.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[AlgorithmSettings]] = AlgorithmSettings
+
+    def __init_subclass__(cls, *, name: str | None = None, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if name is not None:
+            cls.name = name
+
+    def __init__(self, problem: SearchProblem, settings: Any) -> None:
+        """Begin with a problem and an instance of the class's ``Settings``."""
+        self.problem = problem
+        self.settings = settings
+
+    @classmethod
+    def validate(cls, problem: SearchProblem, settings: Any) -> Iterable[Problem]:  # noqa: ARG003 - for subclasses
+        """Return why this algorithm cannot solve this problem; paths are those of the experiment. Nothing by default."""
+        return ()
+
+    @abc.abstractmethod
+    def suggest(self, history: History, count: int) -> list[Point]:
+        """Return the next points to try, at most ``count``.
+
+        Fewer mean "ask again when a trial has ended"; none while no trial is active means that the space is exhausted. Failed,
+        killed and NaN trials are part of the history and no reason to raise.
+        """
+
+    def rng(self, history: History) -> random.Random:
+        """Return this call's random numbers: the same for the same seed and the same number of points issued before."""
+        return random.Random(self._call_seed(history))
+
+    def numpy_rng(self, history: History) -> np.random.Generator:
+        """Return this call's random numbers as numpy's generator; see ``rng``."""
+        import numpy as np
+
+        return np.random.default_rng(self._call_seed(history))
+
+    def _call_seed(self, history: History) -> int:
+        """Mix seed and position with a hash, so that neighbouring seeds and calls have nothing in common."""
+        state = getattr(self.settings, "random_state", None)
+        text = f"{self.problem.seed if state is None else state}/{history.next_index}"
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

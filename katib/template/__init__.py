@@ -1,1 +1,1 @@
-"""A trial's job from its template, rendered as a tree, and the conditions that tell how the job ended."""
+"""A trial's job from its template, rendered on the parsed tree; where templates come from; how a job's end is recognised."""

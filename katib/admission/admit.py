@@ -1,0 +1,170 @@
+"""From text to an experiment that can run: read, default, check against everything, and load its template."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from katib.algorithm import registry
+from katib.api import document as documents
+from katib.api import validate
+from katib.api.base import KeyValue
+from katib.api.defaults import with_defaults
+from katib.api.parse import parse_experiment
+from katib.errors import InvalidExperiment, InvalidInput, Problem
+from katib.space.space import Space
+from katib.template import validate as template_validate
+from katib.template.source import load_template
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from katib.api.document import Document
+    from katib.api.experiment import Experiment
+    from katib.template.source import ConfigMapReader
+
+__all__ = ["admit", "admit_all"]
+
+
+def admit_all(
+    text: str | bytes,
+    *,
+    config_maps: ConfigMapReader,
+    source: str = "",
+    name: str | None = None,
+    namespace: str | None = None,
+) -> list[Experiment]:
+    """Return every experiment of a YAML or JSON text, defaulted, with its template inline.
+
+    Args:
+        text: One or more documents.
+        config_maps: Where templates may be kept.
+        source: What to call the text in messages.
+        name: Takes the place of ``metadata.name``; only for a text with one document.
+        namespace: Takes the place of ``metadata.namespace``.
+
+    Raises:
+        InvalidExperiment: With every problem of every document.
+    """
+    admitted: list[Experiment] = []
+    problems: list[Problem] = []
+    read = documents.load(text, source=source)
+    if name is not None and len(read) > 1:
+        raise InvalidExperiment([Problem("metadata.name", f"one name cannot be given to {len(read)} experiments")])
+    for document in read:
+        try:
+            admitted.append(_admit(_renamed(document, name, namespace), config_maps))
+        except InvalidInput as error:
+            problems += error.problems
+    names = [(experiment.metadata.namespace, experiment.metadata.name) for experiment in admitted]
+    problems += [
+        Problem("metadata.name", "is used by more than one experiment of this file", name)
+        for name in sorted({pair[1] for pair in names if names.count(pair) > 1})
+    ]
+    if problems:
+        raise InvalidExperiment(problems)
+    return admitted
+
+
+def admit(
+    text: str | bytes,
+    *,
+    config_maps: ConfigMapReader,
+    source: str = "",
+    name: str | None = None,
+    namespace: str | None = None,
+) -> Experiment:
+    """Return the one experiment of a text; see ``admit_all``.
+
+    Raises:
+        InvalidExperiment: As there, and when there is more than one.
+    """
+    experiments = admit_all(text, config_maps=config_maps, source=source, name=name, namespace=namespace)
+    if len(experiments) != 1:
+        raise InvalidExperiment([Problem("", f"one experiment is wanted here, not {len(experiments)}")])
+    return experiments[0]
+
+
+def _renamed(document: Document, name: str | None, namespace: str | None) -> Document:
+    changes = {field: text for field, text in (("name", name), ("namespace", namespace)) if text is not None}
+    if not changes:
+        return document
+    metadata = document.content.get("metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        return document
+    return replace(document, content={**document.content, "metadata": {**(metadata or {}), **changes}})
+
+
+def _admit(document: Document, config_maps: ConfigMapReader) -> Experiment:
+    try:
+        experiment = with_defaults(parse_experiment(document.content))
+        return _checked(experiment, config_maps)
+    except InvalidInput as error:
+        found = [
+            problem if problem.line is not None else replace(problem, line=document.line_of(problem.path))
+            for problem in error.problems
+        ]
+        unique = dict.fromkeys(found)
+        raise InvalidExperiment(sorted(unique, key=lambda problem: problem.line or 0)) from None
+
+
+def _checked(experiment: Experiment, config_maps: ConfigMapReader) -> Experiment:
+    problems: list[Problem] = validate.problems(experiment)
+    problems += _early_stopping_problems(experiment)
+    space_is_sound = not any(
+        problem.path.startswith(("spec.parameters", "spec.constraints", "spec.nasConfig")) for problem in problems
+    )
+    if space_is_sound:
+        problems += _space_problems(experiment)
+        problems += registry.problems(experiment)
+    elif experiment.spec.algorithm is None or experiment.spec.algorithm.algorithm_name not in registry.names():
+        problems += registry.problems(experiment)
+    stated = experiment.spec.trial_template
+    if stated is None:
+        problems.append(Problem("spec.trialTemplate", "is required"))
+    else:
+        try:
+            template = load_template(stated, config_maps=config_maps)
+        except InvalidInput as error:
+            problems += error.problems
+        else:
+            loaded = stated.model_copy(update={"trial_spec": template, "config_map": None})
+            spec = experiment.spec.model_copy(update={"trial_template": loaded})
+            # A template from a ConfigMap shows its kind only now, and with it the default conditions.
+            experiment = with_defaults(experiment.model_copy(update={"spec": spec}))
+            problems += template_validate.problems(experiment, template, with_a_point=space_is_sound)
+    if problems:
+        raise InvalidExperiment(problems)
+    return experiment
+
+
+def _early_stopping_problems(experiment: Experiment) -> Sequence[Problem]:
+    stopping = experiment.spec.early_stopping
+    if stopping is None:
+        return []
+    return [
+        Problem(
+            "spec.earlyStopping.algorithmName",
+            "is no early stopper that is installed; leave earlyStopping out to run every trial to its end",
+            stopping.algorithm_name,
+        )
+    ]
+
+
+def _space_problems(experiment: Experiment) -> list[Problem]:
+    """Return which initial trials are no points of the space, and whether the space has points at all."""
+    space = Space.from_spec(experiment.spec)
+    problems = []
+    for index, initial in enumerate(experiment.spec.initial_trials or []):
+        path = f"spec.initialTrials[{index}].parameterAssignments"
+        try:
+            space.parse([KeyValue(name=item.name, value=item.value) for item in initial.parameter_assignments])
+        except InvalidInput as error:
+            problems += [replace(problem, path=path) for problem in error.problems]
+    if space.constraints:
+        try:
+            space.sample(random.Random(0))
+        except InvalidInput as error:
+            problems.append(Problem("spec.constraints", error.problems[0].message))
+    return problems

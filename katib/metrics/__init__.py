@@ -1,1 +1,1 @@
-"""Observations out of a running trial: parsers, collectors that follow its output, the reporter used inside it."""
+"""Observations out of a running trial: tails, parsers, collectors, and what a training script calls to report."""

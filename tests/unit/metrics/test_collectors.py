@@ -250,16 +250,16 @@ def test_events_of_tensorboard_writers_are_read_live(tmp_path):
     tail = collector(tmp_path, "TensorFlowEvent", ["accuracy", "train/loss"], **EVENTS)
     assert pairs(tail.poll()) == []
     folder = tmp_path / "files" / "logs"
-    with SummaryWriter(str(folder)) as writer, SummaryWriter(str(folder / "train")) as train:
+    with (
+        SummaryWriter(str(folder), flush_secs=0.02) as writer,
+        SummaryWriter(str(folder / "train"), flush_secs=0.02) as train,
+    ):
         writer.add_scalar("accuracy", 0.1, 1)
-        writer.flush()
         samples, checkpoint = gather(tail, 1)
         assert [(s.name, s.text, s.step) for s in samples] == [("accuracy", "0.1", 1)]
         train.add_scalar("loss", 0.7, 3)
         train.add_scalar("accuracy_other", 1, 1)
-        train.flush()
         writer.add_scalar("accuracy", float("nan"), 2)
-        writer.flush()
         samples, _ = gather(tail, 2)
         assert sorted((s.name, s.text) for s in samples) == [("accuracy", "nan"), ("train/loss", "0.7")]
     again = collector(tmp_path, "TensorFlowEvent", ["accuracy", "train/loss"], **EVENTS)

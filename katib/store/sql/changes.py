@@ -1,0 +1,25 @@
+"""The number of a change: later changes have greater ones, whatever the clock says; one that was rolled back leaves none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, update
+
+from katib.store.sql.schema import counters
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["CHANGE", "next_change"]
+
+CHANGE = "change"
+
+_COUNT_UP = update(counters).where(counters.c.name == CHANGE).values(value=counters.c.value + 1)
+_READ = select(counters.c.value).where(counters.c.name == CHANGE)
+
+
+def next_change(connection: Connection) -> int:
+    """Return the number of a new change (inside a write transaction: writers take turns, so the order is that of commits)."""
+    connection.execute(_COUNT_UP)
+    return int(connection.execute(_READ).scalar_one())

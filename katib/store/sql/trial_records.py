@@ -1,0 +1,140 @@
+"""Trials: recorded by difference, read by index, by name or by change. Functions run in the caller's transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, func, insert, select, union_all, update
+
+from katib.errors import Conflict, NotFound
+from katib.store.sql.changes import next_change
+from katib.store.sql.keys import IN_LIMIT, experiment_key, trial_key
+from katib.store.sql.schema import trials
+from katib.store.sql.trial_rows import COLUMNS, row_of, trial_records
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from katib.api.trial import TrialState
+    from katib.engine.trial import TrialRecord
+
+__all__ = ["count_trials", "list_trials", "read_trial", "record_trials", "trials_changed"]
+
+_columns = trials.c
+_OF_EXPERIMENT = _columns.experiment_id == bindparam("experiment")
+_IDENTITY = select(_columns.id, _columns.trial_index, _columns.name).where(_OF_EXPERIMENT)
+# Not one query with OR: SQLite would read every trial of the experiment.
+_KNOWN = union_all(
+    _IDENTITY.where(_columns.trial_index.in_(bindparam("indices", expanding=True))),
+    _IDENTITY.where(_columns.name.in_(bindparam("names", expanding=True))),
+)
+_INSERT = insert(trials)
+_UPDATE = (
+    update(trials)
+    .where(_columns.id == bindparam("key"))
+    .values(
+        {
+            column.name: bindparam(column.name)
+            for column in (*COLUMNS, _columns.change)
+            if column.name not in ("trial_index", "name")  # these never change
+        }
+    )
+)
+_LIST = select(*COLUMNS).where(_OF_EXPERIMENT).order_by(_columns.trial_index)
+_ONE = select(*COLUMNS).where(_columns.id == bindparam("key"))
+_COUNT = select(func.count()).where(_OF_EXPERIMENT)
+_CHANGED = (
+    select(_columns.change, *COLUMNS)
+    .where(_OF_EXPERIMENT, _columns.change > bindparam("since"))
+    .order_by(_columns.change, _columns.trial_index)
+)
+
+
+def record_trials(connection: Connection, uid: str, records: Sequence[TrialRecord]) -> None:
+    """Insert new trials and update known ones; everything is checked before anything is written."""
+    rows = [row_of(record) for record in records]
+    experiment = experiment_key(connection, uid)
+    if not rows:
+        return
+    keys = _known(connection, experiment, rows)
+    _check_names(rows, list(keys))
+    change = next_change(connection)
+    latest = {row["trial_index"]: {**row, "change": change} for row in rows}
+    new = [{**row, "experiment_id": experiment} for index, row in latest.items() if (index, row["name"]) not in keys]
+    known = [{**row, "key": keys[index, row["name"]]} for index, row in latest.items() if (index, row["name"]) in keys]
+    if new:
+        connection.execute(_INSERT, new)
+    if known:
+        connection.execute(_UPDATE, known)
+
+
+def _known(connection: Connection, experiment: int, rows: Sequence[dict[str, Any]]) -> dict[tuple[int, str], int]:
+    """Return the keys of all trials that share an index or a name with the rows, by (index, name)."""
+    return {
+        (index, name): key
+        for chunk in _chunks(rows)
+        for key, index, name in connection.execute(
+            _KNOWN,
+            {
+                "experiment": experiment,
+                "indices": [row["trial_index"] for row in chunk],
+                "names": [row["name"] for row in chunk],
+            },
+        )
+    }
+
+
+def _chunks(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
+    for start in range(0, len(rows), IN_LIMIT):
+        yield rows[start : start + IN_LIMIT]
+
+
+def _check_names(rows: Sequence[dict[str, Any]], known: Sequence[tuple[int, str]]) -> None:
+    """Raise Conflict where index and name of a row are not those known, or not those of an earlier row."""
+    names = dict(known)
+    indices = {name: index for index, name in known}
+    for row in rows:
+        index, name = row["trial_index"], row["name"]
+        if names.setdefault(index, name) != name:
+            raise Conflict(f"trial {index} of this experiment is named {names[index]!r}, not {name!r}")
+        if indices.setdefault(name, index) != index:
+            raise Conflict(f"trial {name!r} has the index {indices[name]}, not {index}")
+
+
+def list_trials(
+    connection: Connection,
+    uid: str,
+    states: Collection[TrialState] | None,
+    after_index: int | None,
+    limit: int | None,
+) -> list[TrialRecord]:
+    """Return trials by index."""
+    query = _LIST
+    if states is not None:
+        query = query.where(_columns.state.in_(sorted(state.value for state in states)))
+    if after_index is not None:
+        query = query.where(_columns.trial_index > after_index)
+    if limit is not None:
+        query = query.limit(limit)
+    return trial_records(connection.execute(query, {"experiment": experiment_key(connection, uid)}))
+
+
+def read_trial(connection: Connection, uid: str, name: str) -> TrialRecord:
+    """Return one trial, or raise NotFound."""
+    records = trial_records(connection.execute(_ONE, {"key": trial_key(connection, uid, name)}))
+    if not records:
+        raise NotFound(f"no trial is named {name!r} in this experiment")
+    return records[0]
+
+
+def count_trials(connection: Connection, uid: str) -> int:
+    """Return the number of trials."""
+    return int(connection.execute(_COUNT, {"experiment": experiment_key(connection, uid)}).scalar_one())
+
+
+def trials_changed(connection: Connection, uid: str, since: int) -> tuple[int, list[TrialRecord]]:
+    """Return what changed after ``since`` in the order of change, and the newest change seen."""
+    rows = connection.execute(_CHANGED, {"experiment": experiment_key(connection, uid), "since": since}).all()
+    return rows[-1][0] if rows else since, trial_records(row[1:] for row in rows)

@@ -1,0 +1,38 @@
+"""How every promise gets its store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from katib.store.protocol import Store
+
+__all__ = ["Promises"]
+
+
+class Promises:
+    """The store under test and the place it keeps its records in."""
+
+    @staticmethod
+    def opener(place: Path) -> Store:
+        """Open the store kept at a path, which does not exist before the first time.
+
+        Child processes import it: set it to a function of an installed module, wrapped in ``staticmethod``.
+        """
+        raise NotImplementedError
+
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Path:
+        """Return where this test's store is."""
+        return tmp_path / "store.db"
+
+    @pytest.fixture
+    def store(self, place: Path) -> Iterator[Store]:
+        """Open a new store."""
+        with self.opener(place) as store:
+            yield store

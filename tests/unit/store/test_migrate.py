@@ -1,0 +1,108 @@
+import re
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from katib.errors import StoreUnavailable
+from katib.store import open_store
+from katib.store.sql.database import Database
+from katib.store.sql.migrate import MIGRATIONS, upgrade
+from katib.store.sql.schema import REVISIONS
+from katib.testing.store_promises.specimens import an_experiment
+
+
+def schema(path):
+    """Every table and index by name, as the set of its lines: the order of constraints says nothing."""
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    connection.close()
+    return {(kind, name): sorted(re.split(r",?\s*\n\s*", sql or "")) for kind, name, sql in rows}
+
+
+def run(path, *statements):
+    connection = sqlite3.connect(path)
+    with connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+@pytest.fixture
+def migrated(tmp_path):
+    path = tmp_path / "migrated.db"
+    path.touch()
+    database = Database(path, patience=5)
+    with database.writing() as connection:
+        upgrade(connection)
+    database.close()
+    return path
+
+
+def test_the_migrations_build_what_the_table_definitions_say(tmp_path, migrated):
+    open_store(tmp_path / "defined.db").close()
+    assert schema(migrated) == schema(tmp_path / "defined.db")
+
+
+def test_a_migrated_store_works(migrated):
+    with open_store(migrated) as store:
+        uid = store.create_experiment(an_experiment()).metadata.uid
+        store.record_event(uid, "Reason", "message")
+        assert len(store.events(uid)) == 1
+
+
+def test_every_migration_is_known_and_in_order():
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", MIGRATIONS)
+    scripts = list(ScriptDirectory.from_config(config).walk_revisions())
+    assert tuple(script.revision for script in reversed(scripts)) == REVISIONS
+
+
+def test_a_store_of_a_newer_version_is_left_alone(tmp_path):
+    path = tmp_path / "store.db"
+    open_store(path).close()
+    run(path, "UPDATE katib_store_revision SET version_num = '9999'", "CREATE TABLE of_tomorrow (x)")
+    before = path.read_bytes()
+    with pytest.raises(StoreUnavailable, match=r"newer version of katib .*'9999'.* upgrade katib"):
+        open_store(path)
+    assert path.read_bytes() == before
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path):
+    path = tmp_path / "other.db"
+    run(path, "CREATE TABLE songs (title)")
+    before = path.read_bytes()
+    with pytest.raises(StoreUnavailable, match=r"another program .*'songs'"):
+        open_store(path)
+    assert path.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_store(tmp_path):
+    path = tmp_path / "store.db"
+    path.touch()
+    with open_store(path) as store:
+        assert store.experiments() == []
+
+
+def test_a_copy_made_by_sqlite_gets_its_write_ahead_log_back(tmp_path):
+    with open_store(tmp_path / "store.db") as store:
+        store.create_experiment(an_experiment())
+    run(tmp_path / "store.db", f"VACUUM INTO '{tmp_path / 'copy.db'}'")
+    with open_store(tmp_path / "copy.db") as store:
+        assert [item.name for item in store.experiments()] == ["search"]
+    connection = sqlite3.connect(tmp_path / "copy.db")
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_opening_a_store_does_not_load_alembic(tmp_path):
+    script = (
+        "import sys; from katib.store import open_store; "
+        "open_store(sys.argv[1]).close(); open_store(sys.argv[1]).close(); "
+        "sys.exit('alembic' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "store.db")], check=True)

@@ -1,0 +1,56 @@
+"""White box: what a query reads, as the database plans it, so that its cost cannot grow with the experiment unseen."""
+
+import pytest
+from sqlalchemy import create_engine
+
+from katib.store.sql import event_rows, keys, observation_rows, request_rows, summary_rows, trial_records
+from katib.store.sql.schema import metadata, observations
+
+SOME_METRICS = observations.c.metric_id.in_([1, 2])
+
+QUERIES = {
+    "experiment by uid": (keys._EXPERIMENT, {"uid": "u"}, ["(uid=?)"]),
+    "trial by name": (keys._TRIAL, {"uid": "u", "name": "n"}, ["(uid=?)", "(experiment_id=? AND name=?)"]),
+    "trials about to be recorded": (
+        trial_records._KNOWN,
+        {"experiment": 1, "indices": [1, 2], "names": ["a", "b"]},
+        ["(experiment_id=? AND trial_index=?)", "(experiment_id=? AND name=?)"],
+    ),
+    "page of trials": (
+        trial_records._LIST.where(trial_records._columns.trial_index > 7).limit(10),
+        {"experiment": 1},
+        ["(experiment_id=? AND trial_index>?)"],
+    ),
+    "changed trials": (
+        trial_records._CHANGED,
+        {"experiment": 1, "since": 9},
+        ["(experiment_id=? AND change>?)"],
+    ),
+    "page of points": (
+        observation_rows._SERIES.where(observation_rows._OF_TRIAL, SOME_METRICS, observations.c.sequence > 7),
+        {"trial": 1},
+        ["(trial_id=? AND metric_id=? AND sequence>?)"],
+    ),
+    "summaries": (summary_rows._SUMMARIES, {"trial": 1}, ["(trial_id=?)", "(rowid=?)"]),
+    "summaries to go on with": (
+        summary_rows._FOLDS,
+        {"trial": 1, "metrics": [1, 2]},
+        ["(trial_id=? AND metric_id=?)"],
+    ),
+    "newest events": (event_rows._READ.limit(5), {"experiment": 1}, ["(experiment_id=?)"]),
+    "requests": (request_rows._READ, {"of_uid": "u"}, ["(uid=?)", "(experiment_id=?)"]),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_reads_what_it_returns_and_no_more(name):
+    query, parameters, searches = QUERIES[name]
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        metadata.create_all(connection)
+        options = {"literal_binds": True, "render_postcompile": True}
+        statement = query.params(**parameters).compile(dialect=engine.dialect, compile_kwargs=options)
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
+    engine.dispose()
+    steps = [row[3] for row in rows if row[3].startswith(("SEARCH", "SCAN"))]
+    assert [step[step.index("(") :] for step in steps] == searches, steps

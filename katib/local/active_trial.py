@@ -27,8 +27,15 @@ class ActiveTrial:
 
     Args:
         record: What the ledger knows; replaced by the driver.
-        collector: Reads what the trial writes.
+        experiment: Its experiment, with defaults.
+        metrics: Which metrics to listen for.
+        home: Where the trial's files lie.
+        checkpoint: Where the collector of an earlier driver was; None for a trial that begins.
         next_sequence: The number of the next sample; those before it are stored.
+
+    Attributes:
+        is_behind: More was written than one turn reads.
+        drained: Its job has ended, and all it wrote was read.
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class ActiveTrial:
         self.next_sequence = next_sequence
         self.report: JobReport | None = None
         self.drained = False
+        self.is_behind = False
         self._collector = make_collector(
             spec,
             metrics,
@@ -63,11 +71,12 @@ class ActiveTrial:
     @property
     def has_ended(self) -> bool:
         """Whether the job will write no more."""
-        return self.report is not None and self.report.finished
+        return self.report is not None
 
     def read(self) -> Iterator[Batch]:
         """Yield what the trial reported since the last call; after the job's end also an unfinished last line, once."""
         batch = self._collector.poll(POLL_BYTES)
+        self.is_behind = batch.more
         yield batch
         if self.has_ended and not batch.more and not self.drained:
             yield from self._collector.drain()

@@ -38,21 +38,22 @@ from katib.local.progress import (
 )
 from katib.local.source_folder import run_in_source_folder
 from katib.local.suggesting import Suggester
-from katib.metrics.paths import collector_path, local_path
+from katib.metrics.paths import collector_folder, collector_path, local_path
 from katib.runners.process import JobReport, ProcessRunner, TrialRun
 from katib.template.condition import outcome as job_outcome
 from katib.template.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
-    from katib.api.experiment import Experiment, ExperimentStatus, TrialTemplate
+    from katib.api.experiment import Experiment, ExperimentStatus, MetricsCollectorSpec, TrialTemplate
     from katib.engine.plan import Plan
     from katib.engine.trial import TrialRecord
     from katib.local.home import Home
     from katib.metrics.collector import Batch
     from katib.space.point import Point
-    from katib.store.protocol import Store
+    from katib.store.protocol import EventKind, Store
 
 __all__ = ["Driver"]
 
@@ -60,8 +61,6 @@ _POLL_SECONDS = 0.15
 """How often running trials are read; a printed line is stored well within a second."""
 _REQUEST_SECONDS = 0.3
 """How often the store is asked whether another process wants this run to end."""
-_GRACE_SECONDS = 30.0
-"""Kubernetes' default for ``terminationGracePeriodSeconds``."""
 
 
 def _ignore(_event: Event) -> None:
@@ -154,20 +153,27 @@ class Driver:
     def _load(self) -> None:
         for record in self._store.trials(self._uid):
             self._ledger.record(record)
-        template = self._template.trial_spec or {}
-        notes = tuple(self._runner.notes(template))
+        template = self._template
+        notes = tuple(self._runner.notes(template.trial_spec or {}, primary=template.primary_container_name))
         self._tell(Started(self._experiment, self._ledger, notes))
 
     def _adopt(self) -> None:
         """Take over what a driver that died left running, and start again what was lost with its machine."""
         for record in list(self._ledger.active()):
             run = self._run_of(record)
-            if not run.folder.exists():
-                continue  # recorded, never started: the plan starts it
             if self._runner.adopt(run):
-                self._follow(replace(record, state=TrialState.RUNNING, started=record.started or _now()))
-            else:
-                self._update(replace(record, state=TrialState.CREATED, started=None, attempt=record.attempt + 1))
+                self._follow(_running(record, record.started or _now()))
+            elif record.state is TrialState.RUNNING:  # one that was only created is started by the plan
+                self._update(
+                    replace(
+                        record,
+                        state=TrialState.CREATED,
+                        started=None,
+                        reason="TrialLost",
+                        message="Trial is created again: its process was gone without a result",
+                        attempt=record.attempt + 1,
+                    )
+                )
                 self._store.record_event(
                     self._uid,
                     "TrialLost",
@@ -239,7 +245,7 @@ class Driver:
             before = _current_condition(self._experiment.status)
             after = _current_condition(decided.status)
             if after is not None and (before is None or (before.type, before.reason) != (after.type, after.reason)):
-                kind = "Warning" if after.type == "Failed" else "Normal"
+                kind: EventKind = "Warning" if after.type == "Failed" else "Normal"
                 self._store.record_event(self._uid, after.reason or after.type, after.message or "", kind=kind)
             self._experiment = self._experiment.model_copy(update={"status": decided.status})
             self._store.save_status(self._uid, decided.status)
@@ -272,7 +278,7 @@ class Driver:
 
     def _sleep(self, selector: selectors.BaseSelector, decided: Plan) -> None:
         """Wait until something happens or is due."""
-        if self._dirty or any(trial.has_ended for trial in self._active.values()):
+        if self._dirty or any(trial.has_ended or trial.is_behind for trial in self._active.values()):
             seconds = 0.0
         else:
             seconds = _POLL_SECONDS if self._active else _REQUEST_SECONDS
@@ -325,11 +331,11 @@ class Driver:
         summaries = self._store.summaries(self._uid, trial.record.name)
         record = outcome.finish(
             trial.record,
-            _with_exit(self._judge(report), report),
+            self._judge(report),
             observation_from(summaries, self._experiment.spec),
             self._experiment.spec,
             now=now,
-            ended=now,
+            ended=report.exit.finished or now,
             metrics_complete=True,
             evidence=trial.evidence(),
             policy=LOCAL,
@@ -340,8 +346,17 @@ class Driver:
             self._untold.append(TrialFinished(record))
 
     def _judge(self, report: JobReport) -> outcome.JobOutcome:
+        """Return what the experiment's conditions say of a job that has ended."""
         template = self._template
-        return job_outcome(report.job, template.success_condition or "", template.failure_condition or "")
+        judged = job_outcome(report.job, template.success_condition or "", template.failure_condition or "")
+        if judged.kind == "running":
+            how = "succeeded" if report.exit.succeeded else "failed"
+            message = f"the job {how}, but neither successCondition nor failureCondition matches it"
+            return outcome.JobOutcome("failed", "ConditionNotMet", message)
+        if judged.kind == "failed" and not report.exit.succeeded:
+            # Exit code, signal and last lines, rather than only that the job failed.
+            return replace(judged, message=report.exit.sentence())
+        return judged
 
     # -- acting ---------------------------------------------------------------------------------------------------
 
@@ -373,7 +388,7 @@ class Driver:
         if record.name in self._active:
             return
         self._runner.start(self._run_of(record))
-        self._follow(replace(record, state=TrialState.RUNNING, started=_now(), attempt=max(record.attempt, 1)))
+        self._follow(_running(record, _now()))
 
     def _follow(self, record: TrialRecord) -> None:
         """Watch a job that runs now."""
@@ -393,7 +408,7 @@ class Driver:
         stopping = replace(record, stopping=action.final, reason=action.reason, message=action.message)
         if record.name in self._active:
             self._update(stopping)
-            self._runner.stop(record.name, grace=0.0 if self._stops > 1 else self._grace)
+            self._runner.stop(record.name, at_once=self._stops > 1)
         else:
             ended = replace(stopping, state=action.final, stopping=None, finished=_now())
             self._update(ended)
@@ -415,11 +430,6 @@ class Driver:
             raise ValueError(message)
         return template
 
-    @property
-    def _grace(self) -> float:
-        pod = (self._template.trial_spec or {}).get("spec", {}).get("template", {}).get("spec", {})
-        return float(pod.get("terminationGracePeriodSeconds", _GRACE_SECONDS))
-
     def _run_of(self, record: TrialRecord) -> TrialRun:
         job = self._jobs.get(record.name)
         if job is None:
@@ -428,9 +438,11 @@ class Driver:
             name=record.name,
             folder=self._home.trial_folder(self._uid, record.name),
             job=job,
-            env=self._environment(record),
-            path_map=self._path_map(record),
             attempt=max(record.attempt, 1),
+            primary=self._template.primary_container_name,
+            env=self._environment(record),
+            paths=self._local(collector_path, record),
+            folders=self._local(collector_folder, record),
         )
 
     def _environment(self, record: TrialRecord) -> dict[str, str]:
@@ -442,16 +454,26 @@ class Driver:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def _path_map(self, record: TrialRecord) -> Mapping[str, Any]:
+    def _local(self, path_of: Callable[[MetricsCollectorSpec], str | None], record: TrialRecord) -> Mapping[str, Path]:
+        """Return a path of the metrics collector, as the container knows it, and where it lies here."""
         spec = self._experiment.spec.metrics_collector_spec
-        path = None if spec is None else collector_path(spec)
-        if path is None:
-            return {}
-        return {path: local_path(path, self._home.files(self._uid, record.name))}
+        path = None if spec is None else path_of(spec)
+        return {} if path is None else {path: local_path(path, self._home.files(self._uid, record.name))}
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _running(record: TrialRecord, started: datetime) -> TrialRecord:
+    return replace(
+        record,
+        state=TrialState.RUNNING,
+        started=started,
+        reason="TrialRunning",
+        message="Trial is running",
+        attempt=max(record.attempt, 1),
+    )
 
 
 def _pairs(point: Point) -> tuple[tuple[str, str], ...]:
@@ -460,10 +482,3 @@ def _pairs(point: Point) -> tuple[tuple[str, str], ...]:
 
 def _current_condition(status: ExperimentStatus | None) -> Any:
     return status.conditions[-1] if status is not None and status.conditions else None
-
-
-def _with_exit(judged: outcome.JobOutcome, report: JobReport) -> outcome.JobOutcome:
-    """Say why a process failed (exit code, signal, last lines) rather than only that its job did."""
-    if judged.kind != "failed" or report.exit is None:
-        return judged
-    return replace(judged, message=report.exit.sentence())

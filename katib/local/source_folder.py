@@ -9,6 +9,8 @@ import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from katib.runners.container import pod_spec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -35,6 +37,7 @@ def run_in_source_folder(job: Mapping[str, Any], experiment: Experiment) -> dict
     if folder is None:
         return dict(job)
     placed = copy.deepcopy(dict(job))
-    for container in placed.get("spec", {}).get("template", {}).get("spec", {}).get("containers", []):
-        container["workingDir"] = str(Path(folder) / container.get("workingDir", ""))
+    pod = pod_spec(placed)
+    for container in [*(pod.get("initContainers") or []), *(pod.get("containers") or [])]:
+        container["workingDir"] = str(Path(folder) / (container.get("workingDir") or ""))
     return placed

@@ -66,7 +66,7 @@ def _problems_here(experiment: Experiment, runner: ProcessRunner) -> list[Proble
         return []
     return [
         replace(problem, path=f"spec.trialTemplate.trialSpec.{problem.path}".rstrip("."))
-        for problem in runner.problems(template.trial_spec)
+        for problem in runner.problems(template.trial_spec, primary=template.primary_container_name)
     ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from katib.api.experiment import MetricsCollectorSpec
 
-__all__ = ["collector_path", "local_path"]
+__all__ = ["collector_folder", "collector_path", "local_path"]
 
 
 def collector_path(spec: MetricsCollectorSpec) -> str | None:
@@ -17,6 +17,15 @@ def collector_path(spec: MetricsCollectorSpec) -> str | None:
     if kind not in ("File", "TensorFlowEvent") or not spec.source or not spec.source.file_system_path:
         return None
     return spec.source.file_system_path.path
+
+
+def collector_folder(spec: MetricsCollectorSpec) -> str | None:
+    """Return the folder of the metrics, which is there before the trial starts; None when it writes none."""
+    path = collector_path(spec)
+    if path is None:
+        return None
+    kind = spec.collector.kind if spec.collector else ""
+    return path if kind == "TensorFlowEvent" else str(Path(path).parent)
 
 
 def local_path(path: str, root: Path) -> Path:

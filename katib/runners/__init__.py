@@ -1,1 +1,1 @@
-"""Start, watch and stop one trial."""
+"""Start, watch and stop one trial: ``process`` on this machine."""

@@ -111,7 +111,7 @@ class Katib:
         script: str = "print('loss=' + sys.argv[1])",
         parallel: int = 2,
         trials: int = 4,
-        failures: int = 2,
+        failures: int | None = None,
         extra: str = "",
         objective: str = "",
         command: str = '[python, trial.py, "${trialParameters.x}"]',
@@ -125,7 +125,7 @@ class Katib:
                 command=command,
                 parallel=parallel,
                 trials=trials,
-                failures=failures,
+                failures=min(2, trials) if failures is None else failures,
                 extra=extra,
                 objective=objective,
             )

@@ -40,7 +40,7 @@ def test_grid_example_visits_every_combination_once(katib):
         for trial in katib.get("trials", "grid")["items"]
     ]
     assert len(points) == len(set(points)) == 16
-    assert {x for x, _ in points} == {"-5", "0", "5", "10"}
+    assert {x for x, _ in points} == {"-5.0", "0.0", "5.0", "10.0"}
 
 
 def test_conditional_example_leaves_inactive_parameters_out(katib):

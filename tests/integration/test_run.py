@@ -44,7 +44,9 @@ def test_signal_is_named(katib):
 
 
 def test_missing_command_is_a_sentence(katib):
-    done = katib("run", katib.write(command="[no-such-program-anywhere]", failures=0, parallel=1), code=1)
+    done = katib(
+        "run", katib.write(command='[no-such-program-anywhere, "${trialParameters.x}"]', failures=0, parallel=1), code=1
+    )
     name = katib.get("trials", "exp")["items"][0]["metadata"]["name"]
     assert "no-such-program-anywhere" in katib("describe", "trial", name).stdout
     assert "Traceback" not in done.stdout + done.stderr

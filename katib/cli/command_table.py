@@ -1,0 +1,47 @@
+"""Every command with its one line of help, written down so that ``katib --help`` imports none of them.
+
+A test compares this table with the commands themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+__all__ = ["COMMANDS", "CommandLine"]
+
+
+class CommandLine(NamedTuple):
+    """One line of ``katib --help``.
+
+    Attributes:
+        section: The heading it stands under.
+        module: Where its function ``command`` is.
+        summary: The first line of that function's docstring.
+    """
+
+    section: str
+    module: str
+    summary: str
+
+
+_RUN, _LOOK, _OTHER = "Run", "Look", "More"
+
+COMMANDS: Final[dict[str, CommandLine]] = {
+    "run": CommandLine(_RUN, "katib.cli.run", "Run experiments from files to their end."),
+    "resume": CommandLine(_RUN, "katib.cli.resume", "Go on with an experiment that was stopped or cut short."),
+    "stop": CommandLine(_RUN, "katib.cli.stop", "Stop an experiment; it can be resumed."),
+    "wait": CommandLine(_RUN, "katib.cli.wait", "Wait until an experiment is over or has a condition."),
+    "delete": CommandLine(_RUN, "katib.cli.delete", "Delete experiments with their trials and files."),
+    "get": CommandLine(_LOOK, "katib.cli.get", "List experiments, trials or suggestions."),
+    "describe": CommandLine(_LOOK, "katib.cli.describe", "Tell everything about an experiment or a trial."),
+    "best": CommandLine(_LOOK, "katib.cli.best", "Show the best trial of an experiment."),
+    "trials": CommandLine(_LOOK, "katib.cli.trials", "List the trials of an experiment."),
+    "logs": CommandLine(_LOOK, "katib.cli.logs", "Print what a trial printed."),
+    "export": CommandLine(_LOOK, "katib.cli.export", "Write the trials of an experiment as CSV or JSON."),
+    "init": CommandLine(_OTHER, "katib.cli.init", "Write a commented experiment to start from."),
+    "validate": CommandLine(_OTHER, "katib.cli.validate", "Check experiment files without running anything."),
+    "algorithms": CommandLine(_OTHER, "katib.cli.algorithms", "List the algorithms, or explain one."),
+    "completion": CommandLine(_OTHER, "katib.cli.completion", "Print the completion script of a shell."),
+    "version": CommandLine(_OTHER, "katib.cli.version", "Print the version."),
+}
+"""In the order of the help."""

@@ -1,0 +1,45 @@
+"""``katib resume``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from katib.cli.options import (
+    ExperimentName,
+    LiveOption,
+    MaxTrialsOption,
+    ParallelOption,
+    QuietOption,
+    Runtime,
+    RuntimeOption,
+)
+
+if TYPE_CHECKING:
+    from katib.cli.settings import Settings
+
+__all__ = ["command"]
+
+
+def command(
+    settings: Settings,
+    name: ExperimentName,
+    max_trials: MaxTrialsOption = None,
+    parallel: ParallelOption = None,
+    runtime: RuntimeOption = Runtime.PROCESS,
+    no_live: LiveOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Go on with an experiment that was stopped or cut short.
+
+    Trials that still run are taken over, those that were lost are run again under the same index; no other is repeated.
+    """
+    from katib.cli.driving import drive
+    from katib.cli.lookup import experiment_named
+    from katib.local.submit import resume
+
+    with settings.open_store() as store:
+        experiment = experiment_named(store, settings.namespace, name)
+        ready = resume(settings.home, store, experiment, max_trials=max_trials, parallel=parallel)
+        raise typer.Exit(drive(settings, store, ready, runtime=runtime, no_live=no_live, quiet=quiet))

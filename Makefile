@@ -29,7 +29,7 @@ lint: setup ## formatting, lint rules, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 fmt: setup ## format the code and apply safe fixes
 	$(BIN)/ruff check --fix .

@@ -92,12 +92,12 @@ class Problem:
     line: int | None = None
 
     def __str__(self) -> str:
-        where = self.path or "document"
+        where = _shorten(self.path, 200) or "document"
         if self.line is not None:
             where = f"{where} (line {self.line})"
         shown = "" if self.value is None else f" (got {_shorten(repr(self.value))})"
         hint = f"; {self.hint}" if self.hint else ""
-        return f"{where}: {self.message}{shown}{hint}"
+        return f"{where}: {_shorten(self.message, 1_000)}{shown}{hint}"
 
 
 def _shorten(text: str, limit: int = 120) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from pydantic import NonNegativeInt
 
 from katib.algorithm.algorithm import Algorithm
 from katib.algorithm.settings import AlgorithmSettings
-from katib.errors import Problem
+from katib.errors import AlgorithmError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from katib.algorithm.problem import SearchProblem
     from katib.space.point import Point
 
-_LABEL = "katib.kubeflow.org/grid-index"
+_LABEL: Final = "katib.kubeflow.org/grid-index"
+_LOOKED_AT: Final = 1_000_000
+"""Combinations looked at in one call: a constraint may leave gaps that would keep the experiment waiting for hours."""
 
 
 class GridSearch(Algorithm, name="grid"):
@@ -46,11 +49,16 @@ class GridSearch(Algorithm, name="grid"):
     def suggest(self, history: History, count: int) -> list[Point]:
         """Return the next points of the grid that were not tried."""
         last = max((int(trial.labels.get(_LABEL, -1)) for trial in history), default=-1)
-        points: list[Point] = []
-        if count > 0:
-            for number, point in self.problem.space.numbered_grid(last + 1):
-                if not history.was_tried(point):
-                    points.append(point.labelled(**{_LABEL: str(number)}))
-                    if len(points) == count:
-                        break
+        stop = last + 1 + _LOOKED_AT
+        new = (
+            point.labelled(**{_LABEL: str(number)})
+            for number, point in self.problem.space.numbered_grid(last + 1, stop)
+            if not history.was_tried(point)
+        )
+        points = list(islice(new, count))
+        if count and not points and stop < (self.problem.space.cardinality or 0):
+            raise AlgorithmError(
+                f"none of the {_LOOKED_AT} combinations from number {last + 1} on satisfies the constraints: "
+                "a grid is not the way to search such a space"
+            )
         return points

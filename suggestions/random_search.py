@@ -34,11 +34,12 @@ class RandomSearch(Algorithm, name="random"):
 
     def suggest(self, history: History, count: int) -> list[Point]:
         """Return new points; fewer when a finite space has no more."""
-        rng = self.rng(history)
         space = self.problem.space
         points: list[Point] = []
         fresh: set[Point] = set()
         while len(points) < count:
+            # Each point has its own numbers: how many are asked for at a time changes none of them.
+            rng = self.rng(history, ahead=len(points))
             for _ in range(_TRIES):
                 point = space.sample(rng)
                 if point not in fresh and not history.was_tried(point):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from katib.api import validate
 from katib.api.base import KeyValue
 from katib.api.defaults import with_defaults
 from katib.api.parse import parse_experiment
+from katib.api.partial import partial_experiment
 from katib.errors import InvalidExperiment, InvalidInput, Problem
 from katib.space.space import Space
 from katib.template import validate as template_validate
@@ -57,10 +59,11 @@ def admit_all(
             admitted.append(_admit(_renamed(document, name, namespace), config_maps))
         except InvalidInput as error:
             problems += error.problems
-    names = [(experiment.metadata.namespace, experiment.metadata.name) for experiment in admitted]
+    names = Counter((experiment.metadata.namespace or "default", experiment.metadata.name) for experiment in admitted)
     problems += [
-        Problem("metadata.name", "is used by more than one experiment of this file", name)
-        for name in sorted({pair[1] for pair in names if names.count(pair) > 1})
+        Problem("metadata.name", "is used by more than one experiment of this file", shared)
+        for (_, shared), count in names.items()
+        if count > 1
     ]
     if problems:
         raise InvalidExperiment(problems)
@@ -98,18 +101,24 @@ def _renamed(document: Document, name: str | None, namespace: str | None) -> Doc
 
 def _admit(document: Document, config_maps: ConfigMapReader) -> Experiment:
     try:
-        experiment = with_defaults(parse_experiment(document.content))
-        return _checked(experiment, config_maps)
+        experiment, problems = _checked(with_defaults(parse_experiment(document.content)), config_maps)
     except InvalidInput as error:
-        found = [
-            problem if problem.line is not None else replace(problem, line=document.line_of(problem.path))
-            for problem in error.problems
-        ]
-        unique = dict.fromkeys(found)
-        raise InvalidExperiment(sorted(unique, key=lambda problem: problem.line or 0)) from None
+        problems = [*error.problems]
+        part = partial_experiment(document.content, problems)
+        if part is not None:
+            _, others = _checked(with_defaults(part.experiment), config_maps)
+            problems += [problem for problem in others if not part.explains(problem)]
+    if not problems:
+        return experiment
+    unique: dict[tuple[str, str], Problem] = {}
+    for problem in problems:
+        line = problem.line if problem.line is not None else document.line_of(problem.path)
+        unique.setdefault((problem.path, problem.message), replace(problem, line=line))
+    raise InvalidExperiment(sorted(unique.values(), key=lambda problem: problem.line or 0))
 
 
-def _checked(experiment: Experiment, config_maps: ConfigMapReader) -> Experiment:
+def _checked(experiment: Experiment, config_maps: ConfigMapReader) -> tuple[Experiment, list[Problem]]:
+    """Return the experiment with its template loaded, and what is wrong with it."""
     problems: list[Problem] = validate.problems(experiment)
     problems += _early_stopping_problems(experiment)
     space_is_sound = not any(
@@ -133,10 +142,19 @@ def _checked(experiment: Experiment, config_maps: ConfigMapReader) -> Experiment
             spec = experiment.spec.model_copy(update={"trial_template": loaded})
             # A template from a ConfigMap shows its kind only now, and with it the default conditions.
             experiment = with_defaults(experiment.model_copy(update={"spec": spec}))
-            problems += template_validate.problems(experiment, template, with_a_point=space_is_sound)
-    if problems:
-        raise InvalidExperiment(problems)
-    return experiment
+            found = template_validate.problems(experiment, template, with_a_point=space_is_sound)
+            problems += found if stated.config_map is None else map(_in_config_map, found)
+    return experiment, problems
+
+
+def _in_config_map(problem: Problem) -> Problem:
+    """Say that a fault is in the template of a ConfigMap, not in this file."""
+    path = "spec.trialTemplate.trialSpec"
+    if not problem.path.startswith(path):
+        return problem
+    place = problem.path.removeprefix(path).removeprefix(".")
+    message = f"its template{f', {place}' if place else ''}: {problem.message}"
+    return replace(problem, path="spec.trialTemplate.configMap", message=message)
 
 
 def _early_stopping_problems(experiment: Experiment) -> Sequence[Problem]:

@@ -64,18 +64,23 @@ class Algorithm(abc.ABC):
         killed and NaN trials are part of the history and no reason to raise.
         """
 
-    def rng(self, history: History) -> random.Random:
-        """Return this call's random numbers: the same for the same seed and the same number of points issued before."""
-        return random.Random(self._call_seed(history))
+    def rng(self, history: History, ahead: int = 0) -> random.Random:
+        """Return random numbers that are the same for the same seed and the same trial index.
 
-    def numpy_rng(self, history: History) -> np.random.Generator:
-        """Return this call's random numbers as numpy's generator; see ``rng``."""
+        Args:
+            history: Its next index is the one that is meant.
+            ahead: How many places further, for algorithms whose points must not depend on how many are asked for at a time.
+        """
+        return random.Random(self._seed_of(history.next_index + ahead))
+
+    def numpy_rng(self, history: History, ahead: int = 0) -> np.random.Generator:
+        """Return random numbers as numpy's generator; see ``rng``."""
         import numpy as np
 
-        return np.random.default_rng(self._call_seed(history))
+        return np.random.default_rng(self._seed_of(history.next_index + ahead))
 
-    def _call_seed(self, history: History) -> int:
-        """Mix seed and position with a hash, so that neighbouring seeds and calls have nothing in common."""
+    def _seed_of(self, index: int) -> int:
+        """Mix seed and index with a hash, so that neighbouring seeds and indices have nothing in common."""
         state = getattr(self.settings, "random_state", None)
-        text = f"{self.problem.seed if state is None else state}/{history.next_index}"
+        text = f"{self.problem.seed if state is None else state}/{index}"
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

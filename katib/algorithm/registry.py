@@ -1,8 +1,9 @@
 """Finds algorithms and early stoppers by name: those in the folder ``suggestions`` and those that installed packages offer.
 
 Which file holds which name is read from its class statements, without running it: listing all names imports no numpy, and asking
-for one algorithm imports that one. Other packages offer theirs through the entry-point group ``katib.algorithms``; one that cannot
-be loaded is reported when it is asked for and never stands in the way of the others.
+for one algorithm imports that one. Other packages offer theirs through the entry-point group ``katib.algorithms``. One that cannot
+be read, loaded or made is reported with its name when it is asked for, and never stands in the way of the others; a file that cannot
+even be read for its class statements goes by the name of the file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from katib.algorithm.algorithm import Algorithm
 from katib.algorithm.problem import SearchProblem
 from katib.algorithm.settings import parse_settings
 from katib.api.similar import did_you_mean
-from katib.errors import AlgorithmError, InvalidInput, Problem
+from katib.errors import AlgorithmError, InvalidInput, KatibError, Problem
 
 if TYPE_CHECKING:
     from katib.api.experiment import Experiment
@@ -68,10 +69,16 @@ def _shipped() -> dict[str, _Listing]:
     found: dict[str, _Listing] = {}
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for path in sorted(Path(folder).glob("*.py")):
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            module = f"{_PACKAGE}.{path.stem}"
+            try:
+                body = ast.parse(path.read_bytes(), path.name).body
+            except (OSError, SyntaxError, ValueError, RecursionError):
+                found.setdefault(path.stem, _Listing(module, "", "cannot be read"))
+                continue
+            for node in body:
                 if isinstance(node, ast.ClassDef) and (name := _stated_name(node)):
                     summary = (ast.get_docstring(node) or "").split("\n", 1)[0]
-                    found[name] = _Listing(f"{_PACKAGE}.{path.stem}", node.name, summary)
+                    found[name] = _Listing(module, node.name, summary)
     return found
 
 
@@ -106,25 +113,27 @@ def get(name: str) -> type[Algorithm]:
 
     Raises:
         InvalidInput: There is none of this name.
-        AlgorithmError: Another package offers it, and it cannot be loaded.
+        AlgorithmError: There is one, and it cannot be loaded.
     """
-    listing = _shipped().get(name)
-    if listing is not None:
-        found: type[Algorithm] = getattr(importlib.import_module(listing.module), listing.class_name)
-        return found
-    point = _offered().get(name)
-    if point is None:
+    listing, point = _shipped().get(name), _offered().get(name)
+    if listing is None and point is None:
         raise InvalidInput([_unknown(name, "")])
+    origin = listing.module if listing else point.value if point else ""
     try:
-        loaded = point.load()
+        if listing is not None:
+            loaded = getattr(importlib.import_module(listing.module), listing.class_name)
+        else:
+            loaded = point.load() if point else None
     except Exception as error:
-        raise AlgorithmError(
-            f"algorithm {name!r} of {point.value} cannot be loaded: {type(error).__name__}: {error}"
-        ) from error
+        raise AlgorithmError(f"algorithm {name!r} of {origin} cannot be loaded: {_said(error)}") from error
     if not (isinstance(loaded, type) and issubclass(loaded, Algorithm)):
-        raise AlgorithmError(f"algorithm {name!r}: {point.value} is no subclass of katib.algorithm.algorithm.Algorithm")
+        raise AlgorithmError(f"algorithm {name!r}: {origin} is no subclass of katib.algorithm.algorithm.Algorithm")
     loaded.name = name
     return loaded
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _unknown(name: str, path: str) -> Problem:
@@ -179,7 +188,12 @@ def create(experiment: Experiment, seed: int) -> Algorithm:
     settings = parse_settings(
         algorithm.Settings, stated.algorithm_settings, algorithm=stated.algorithm_name, path=_PATH
     )
-    return algorithm(SearchProblem.from_experiment(experiment, seed), settings)
+    try:
+        return algorithm(SearchProblem.from_experiment(experiment, seed), settings)
+    except KatibError:
+        raise
+    except Exception as error:
+        raise AlgorithmError(f"algorithm {stated.algorithm_name!r} cannot begin: {_said(error)}") from error
 
 
 def problems(experiment: Experiment) -> list[Problem]:
@@ -192,13 +206,17 @@ def problems(experiment: Experiment) -> list[Problem]:
         return [Problem("spec.algorithm" if stated is None else "spec.algorithm.algorithmName", "is required")]
     if stated.algorithm_name not in names():
         return [_unknown(stated.algorithm_name, "spec.algorithm.algorithmName")]
+    problem = SearchProblem.from_experiment(experiment, experiment.spec.seed or 0)
     try:
         algorithm = get(stated.algorithm_name)
         settings = parse_settings(
             algorithm.Settings, stated.algorithm_settings, algorithm=stated.algorithm_name, path=_PATH
         )
-        return list(algorithm.validate(SearchProblem.from_experiment(experiment, experiment.spec.seed or 0), settings))
+        return list(algorithm.validate(problem, settings))
     except InvalidInput as error:
         return list(error.problems)
     except AlgorithmError as error:
         return [Problem("spec.algorithm.algorithmName", str(error))]
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything; the user learns which one did
+        message = f"algorithm {stated.algorithm_name!r} failed to check the experiment: {_said(error)}"
+        return [Problem("spec.algorithm.algorithmName", message)]

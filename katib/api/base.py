@@ -6,13 +6,25 @@ Nothing here (or in the rest of ``katib.api``) knows how a resource is stored, r
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-__all__ = ["API_VERSION", "ApiModel", "Condition", "Int32", "KeyValue", "NumberText", "ObjectMeta", "Time"]
+from katib.api.scalars import WrittenFloat, WrittenInt
+
+__all__ = [
+    "API_VERSION",
+    "ApiModel",
+    "BlankIsAbsent",
+    "Condition",
+    "Int32",
+    "KeyValue",
+    "NumberText",
+    "ObjectMeta",
+    "Time",
+]
 
 API_VERSION: Final = "kubeflow.org/v1beta1"
 
@@ -36,20 +48,36 @@ def _number_as_text(value: object) -> object:
     """Accept a YAML number where the format wants its text, as people write it (bool is not a number)."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
-    return repr(value)
+    return value.text if isinstance(value, (WrittenInt, WrittenFloat)) else repr(value)
 
 
 NumberText = Annotated[str, BeforeValidator(_number_as_text)]
-"""A number written as text (``"0.01"``); a bare YAML number is accepted and kept as its shortest text."""
+"""A number written as text (``"0.01"``); a bare YAML number is accepted and kept as it was written (``3.10``)."""
+
+
+def _blank_as_absent(value: object) -> object:
+    return None if value == "" else value
+
+
+BlankIsAbsent = BeforeValidator(_blank_as_absent)
+"""For optional words: to Katib the empty text is the same as none."""
 
 Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1, strict=True)]
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is before the first or after the last year there is") from error
+
+
 def _rfc3339(value: datetime) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime, which does not pad the year of Kubernetes' zero time, 0001.
+    return f"{_in_utc(value).replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
-Time = Annotated[datetime, PlainSerializer(_rfc3339, when_used="json")]
+Time = Annotated[datetime, AfterValidator(_in_utc), PlainSerializer(_rfc3339, when_used="json")]
 """A moment in UTC, printed as ``YYYY-MM-DDThh:mm:ssZ`` as Kubernetes prints it."""
 
 

@@ -11,7 +11,10 @@ from katib.errors import InvalidInput
 __all__ = ["format_duration", "parse_duration"]
 
 _UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|d|h|m|s)")
+_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|d|h|m|s)")
+_MOST_CHARACTERS: Final = 200
+_LONGEST: Final = timedelta(days=36_500)
+"""A century: any moment of an experiment plus this is still a date."""
 
 
 def parse_duration(text: str) -> timedelta:
@@ -20,15 +23,15 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         InvalidInput: It is not one.
     """
-    parts = _PART.findall(text)
+    parts = _PART.findall(text[:_MOST_CHARACTERS])
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise InvalidInput(
-            f"{text!r} is not a duration: write numbers with units d, h, m, s or ms, such as 90s or 1h30m"
+            f"{text[:60]!r} is not a duration: write numbers with units d, h, m, s or ms, such as 90s or 1h30m"
         )
-    try:
-        duration = timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
-    except OverflowError as error:
-        raise InvalidInput(f"the duration {text!r} is too long") from error
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds > _LONGEST.total_seconds():
+        raise InvalidInput(f"the duration {text!r} is too long: at most {_LONGEST.days}d")
+    duration = timedelta(seconds=seconds)
     if duration <= timedelta():
         raise InvalidInput(f"the duration {text!r} must be more than nothing")
     return duration

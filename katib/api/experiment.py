@@ -6,11 +6,22 @@ what a well-shaped experiment must also satisfy is in ``katib.api.validate``, wh
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
-from katib.api.base import API_VERSION, ApiModel, Condition, Int32, KeyValue, NumberText, ObjectMeta, Time
+from katib.api.base import (
+    API_VERSION,
+    ApiModel,
+    BlankIsAbsent,
+    Condition,
+    Int32,
+    KeyValue,
+    NumberText,
+    ObjectMeta,
+    Time,
+)
 
 __all__ = [
     "AlgorithmSpec",
@@ -60,7 +71,7 @@ class FeasibleSpace(ApiModel):
     min: NumberText | None = None
     step: NumberText | None = None
     list: NumberTexts | None = None
-    distribution: Distribution | None = None
+    distribution: Annotated[Distribution | None, BlankIsAbsent] = None
 
 
 class ParameterCondition(ApiModel):
@@ -161,8 +172,8 @@ class FileSystemPath(ApiModel):
     """Where a collector finds the metrics file or folder."""
 
     path: str | None = None
-    kind: Literal["File", "Directory"] | None = None
-    format: Literal["TEXT", "JSON"] | None = None
+    kind: Annotated[Literal["File", "Directory"] | None, BlankIsAbsent] = None
+    format: Annotated[Literal["TEXT", "JSON"] | None, BlankIsAbsent] = None
 
 
 class Filter(ApiModel):
@@ -171,11 +182,18 @@ class Filter(ApiModel):
     metrics_format: list[str] | None = None
 
 
+def _int_or_text(value: object) -> int | str:
+    """Kubernetes' IntOrString; not a union, whose branches pydantic would name in the path of an error."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise PydanticCustomError("int_or_text", "must be a number or a name")
+    return value
+
+
 class HttpGet(ApiModel):
     """Kubernetes' HTTPGetAction, for the Prometheus collector."""
 
     path: str | None = None
-    port: int | str | None = None
+    port: Annotated[int | str, PlainValidator(_int_or_text, json_schema_input_type=int | str)] | None = None
     host: str | None = None
     scheme: str | None = None
     http_headers: list[KeyValue] | None = None
@@ -262,14 +280,14 @@ class ExperimentSpec(ApiModel):
     max_failed_trial_count: Int32 | None = None
     metrics_collector_spec: MetricsCollectorSpec | None = None
     nas_config: NasConfig | None = None
-    resume_policy: ResumePolicy | Literal[""] | None = None
+    resume_policy: Annotated[ResumePolicy | None, BlankIsAbsent] = None
     constraints: list[Constraint] | None = None
     """Extension: what every point must satisfy."""
     initial_trials: list[InitialTrial] | None = None
     """Extension: points to try before the algorithm is asked."""
-    max_runtime: str | None = None
+    max_runtime: NumberText | None = None
     """Extension: wall time for the whole experiment, as a duration (``90s``, ``1h30m``)."""
-    trial_timeout: str | None = None
+    trial_timeout: NumberText | None = None
     """Extension: wall time for one trial, as a duration."""
     seed: int | None = None
     """Extension: makes the suggestions reproducible; without it one is drawn and recorded."""

@@ -1,7 +1,7 @@
 """Boolean expressions over parameters, as in ``constraints[].expression``: ``height <= 4 * width and layers > 1``.
 
 Python's grammar, none of its powers: numbers, texts and names; ``+ - * / // % **``; comparisons, also chained; ``and or not``;
-``in`` with a list; ``abs min max log exp sqrt``. Evaluated by walking the tree, so there is nothing to escape from, and with limits
+``in`` with a list; ``abs min max log exp sqrt``. A name that Python would not take stands in backticks: `` `num-layers` > 2``. Evaluated by walking the tree, so there is nothing to escape from, and with limits
 on length, depth and magnitude, so that ``9**9**9`` costs nothing.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.errors import InvalidInput
@@ -67,13 +68,19 @@ class Expression:
     def __init__(self, text: str) -> None:
         if len(text) > _LONGEST:
             raise InvalidInput(f"an expression has at most {_LONGEST} characters")
+        plain, quoted = _without_backticks(text.strip())
         try:
-            tree = ast.parse(text.strip(), mode="eval").body
+            tree = ast.parse(plain, mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             said = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
             raise InvalidInput(f"{text!r} is not an expression: {said}") from None
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                node.id = quoted.get(node.id, node.id)
         names: set[str] = set()
         _check(tree, names, 0)
+        if not _is_boolean(tree):
+            raise InvalidInput(f"{text!r} is neither true nor false: compare something, as in 'a + b <= 1'")
         self.text = text
         self.names: frozenset[str] = frozenset(names)
         self._tree = tree
@@ -96,6 +103,31 @@ class Expression:
             return bool(_evaluate(self._tree, values))
         except (ArithmeticError, ValueError, TypeError):
             return False
+
+
+def _without_backticks(text: str) -> tuple[str, dict[str, str]]:
+    """Put an identifier in the place of each name in backticks, outside of texts; return which stands for which."""
+    quoted: dict[str, str] = {}
+
+    def stand_in(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0]
+        identifier = f"quoted_name_{len(quoted)}_"
+        quoted[identifier] = match[1]
+        return identifier
+
+    return re.sub(r"'[^']*'|\"[^\"]*\"|`([^`]+)`", stand_in, text), quoted
+
+
+def _is_boolean(node: ast.expr) -> bool:
+    match node:
+        case ast.BoolOp(values=parts):
+            return all(map(_is_boolean, parts))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return _is_boolean(operand)
+        case ast.Constant(value=value):
+            return isinstance(value, bool)
+    return isinstance(node, ast.Compare)
 
 
 def _check(node: ast.expr, names: set[str], depth: int) -> None:

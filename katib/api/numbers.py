@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 __all__ = ["format_float", "parse_decimal", "parse_float", "parse_int"]
 
-_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _LONGEST = 64
 """More characters than any double needs; a longer text is a mistake or an attack."""
 
 
 def parse_decimal(text: str) -> Decimal | None:
-    """Return the exact value of a finite decimal number within the range of a double, or None."""
+    """Return the exact value of a finite decimal number, or None; so too where a double would be infinite, or 0 when it is not."""
     text = text.strip()
     if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
         return None
-    number = Decimal(text)
-    return number if abs(float(number)) != float("inf") else None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent of more digits than there are numbers
+        return None
+    double = float(number)
+    return None if math.isinf(double) or (double == 0) != (number == 0) else number
 
 
 def parse_float(text: str) -> float | None:

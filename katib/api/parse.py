@@ -32,7 +32,9 @@ _WANTED = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "missing": "is required",
+    "int_or_text": "must be a number or a name",
 }
+_QUOTES = "put it in quotes if it is meant as text (YAML reads a bare yes, no, on, off or number as something else)"
 
 
 def parse_experiment(document: Mapping[str, Any]) -> Experiment:
@@ -45,10 +47,10 @@ def parse_experiment(document: Mapping[str, Any]) -> Experiment:
     if (kind, version) != ("Experiment", "kubeflow.org/v1beta1"):
         raise InvalidExperiment(_wrong_kind(kind, version))
     try:
-        return Experiment.model_validate(document)
+        # A file has camelCase names only; snake_case ones would work here and be ignored by a cluster.
+        return Experiment.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
-        problems = [_problem(item) for item in error.errors(include_url=False) if not _is_empty_choice(item)]
-        raise InvalidExperiment(problems) from None
+        raise InvalidExperiment([_problem(item) for item in error.errors(include_url=False)]) from None
 
 
 def _wrong_kind(kind: object, version: object) -> list[Problem]:
@@ -61,7 +63,7 @@ def _wrong_kind(kind: object, version: object) -> list[Problem]:
 
 
 def _problem(error: Any) -> Problem:
-    location = [part for part in error["loc"] if not _is_union_tag(part)]
+    location = error["loc"]
     path, kind, value = _path(location), error["type"], error["input"]
     if kind == "extra_forbidden":
         known = _fields(location[:-1])
@@ -71,23 +73,13 @@ def _problem(error: Any) -> Problem:
         return Problem(path, "is required")
     if kind == "literal_error":
         allowed = [word.strip("'") for word in error["ctx"]["expected"].replace(" or ", ", ").split(", ")]
-        listed = ", ".join(word for word in allowed if word)
         hint = did_you_mean(value, allowed) if isinstance(value, str) else ""
-        return Problem(path, f"must be one of {listed}", value, hint)
+        return Problem(path, f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(allowed)}", value, hint)
     text = _WANTED.get(kind)
     if text is None:
         return Problem(path, error["msg"].replace("Input should", "should"), value)
-    return Problem(path, text.format(**error.get("ctx", {})), value)
-
-
-def _is_empty_choice(error: Any) -> bool:
-    """An empty text is allowed where a word may be left out; nobody needs to read that it is."""
-    return bool(error["type"] == "literal_error" and error["ctx"]["expected"] == "''")
-
-
-def _is_union_tag(part: object) -> bool:
-    """Pydantic names the branch of a union it tried; the file has no such level."""
-    return isinstance(part, str) and (part in {"int", "str", "float"} or "[" in part)
+    hint = _QUOTES if kind == "string_type" and isinstance(value, (bool, int, float)) else ""
+    return Problem(path, text.format(**error.get("ctx", {})), value, hint)
 
 
 def _path(location: Sequence[int | str]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from katib.api.base import API_VERSION, ApiModel, Condition, KeyValue, ObjectMeta, Time
+from katib.api.base import API_VERSION, ApiModel, BlankIsAbsent, Condition, KeyValue, ObjectMeta, Time
 from katib.api.experiment import AlgorithmSpec, ResumePolicy
 from katib.api.trial import EarlyStoppingRule
 
@@ -28,7 +28,7 @@ class SuggestionSpec(ApiModel):
     algorithm: AlgorithmSpec
     early_stopping: AlgorithmSpec | None = None
     requests: int | None = None
-    resume_policy: ResumePolicy | Literal[""] | None = None
+    resume_policy: Annotated[ResumePolicy | None, BlankIsAbsent] = None
 
 
 class SuggestionStatus(ApiModel):

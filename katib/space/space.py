@@ -180,16 +180,18 @@ class Space:
         if forest is None:
             names = ", ".join(parameter.name for parameter in self.parameters if parameter.cardinality is None)
             raise InvalidInput(f"a grid needs finitely many values: give a step to {names}")
-        return (point for _, point in self._numbered(forest, start))
+        return (point for _, point in self._numbered(forest, start, forest.size))
 
-    def numbered_grid(self, start: int = 0) -> Iterator[tuple[int, Point]]:
-        """Yield what ``grid`` does, each with its number, to go on from there later."""
+    def numbered_grid(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Point]]:
+        """Yield what ``grid`` does, each with its number, to go on from there later; the numbers are less than ``stop``."""
         self.grid()  # the refusal of an infinite space
         forest = self._forest
-        return iter(()) if forest is None else self._numbered(forest, start)
+        if forest is None:
+            return iter(())
+        return self._numbered(forest, start, forest.size if stop is None else min(stop, forest.size))
 
-    def _numbered(self, forest: Forest, start: int) -> Iterator[tuple[int, Point]]:
-        for number in _count(start, forest.size):
+    def _numbered(self, forest: Forest, start: int, stop: int) -> Iterator[tuple[int, Point]]:
+        for number in _count(start, stop):
             values = forest.point(number)
             if self.satisfies(values):
                 yield number, self.point(values)

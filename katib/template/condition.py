@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from katib.engine.outcome import JobOutcome
 
@@ -10,6 +10,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["condition_problem", "outcome"]
+
+_LONGEST: Final = 1_000
+_MOST_BRACKETS: Final = 50
+"""The library reads them by recursion."""
+_OF_THE_JOB: Final = (
+    "does not have key",
+    "does not match anything",
+    "out of range",
+    "No key matching",
+    "Expected a sequence",
+    "Queries are supported only for",
+    "Integer query part on unsupported",
+    "requires a mapping object",
+    "Query on mapping like objects",
+)
+"""How the library says that a job lacks what is asked for, as one that just begins does; all else are faults of the query."""
 
 
 def outcome(job: Mapping[str, Any], success: str, failure: str) -> JobOutcome:
@@ -44,11 +60,16 @@ def condition_problem(query: str) -> str:
     """Return why a query cannot be read, as a sentence; empty when it can."""
     import gjson
 
+    if len(query) > _LONGEST:
+        return f"has {len(query)} characters; a GJSON query has at most {_LONGEST} here"
+    if sum(map(query.count, "([{")) > _MOST_BRACKETS:
+        return f"has more than the {_MOST_BRACKETS} pairs of brackets that a GJSON query has here at most"
     try:
         gjson.get({"status": {"conditions": [{"type": "", "status": ""}]}}, query)
-    except gjson.GJSONError as error:
+    except gjson.GJSONParseError as error:
         said = str(error).splitlines()[0].rstrip(".")
-        # A job that just begins lacks most of what conditions ask for; only a query's own faults count.
-        if "does not have" not in said and "out of range" not in said:
+        if not any(words in said for words in _OF_THE_JOB):
             return f"is no GJSON query: {said}"
+    except gjson.GJSONError:
+        pass  # a modifier that wants something else than this job has
     return ""

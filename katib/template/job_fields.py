@@ -10,7 +10,7 @@ from katib.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["job_problems"]
+__all__ = ["container_names", "job_problems"]
 
 _ANY: Final[dict[str, Any]] = {}
 """Fields below are not looked at."""
@@ -108,6 +108,7 @@ _JOB: Final[dict[str, Any]] = {
         "template": {"metadata": _ANY, "spec": _POD},
         "ttlSecondsAfterFinished": int,
     },
+    "status": _ANY,
 }
 _NAMES: Final = {str: "text", int: "a whole number", bool: "true or false"}
 
@@ -115,9 +116,20 @@ _NAMES: Final = {str: "text", int: "a whole number", bool: "true or false"}
 def job_problems(job: Mapping[str, Any], path: str) -> Iterator[Problem]:
     """Yield unknown and ill-typed fields of a rendered Job, below ``path``."""
     yield from _problems(dict(job), _JOB, path)
-    containers = (((job.get("spec") or {}).get("template") or {}).get("spec") or {}).get("containers")
-    if not isinstance(containers, list) or not containers:
+    if not _containers(job):
         yield Problem(f"{path}.spec.template.spec.containers", "is required: at least one container")
+
+
+def container_names(job: Mapping[str, Any]) -> list[str]:
+    """Return the names of a Job's containers; none where it has something else in their place."""
+    return [str(container.get("name")) for container in _containers(job) if isinstance(container, dict)]
+
+
+def _containers(job: Mapping[str, Any]) -> list[Any]:
+    found: Any = job
+    for field in ("spec", "template", "spec", "containers"):
+        found = found.get(field) if isinstance(found, dict) else None
+    return found if isinstance(found, list) else []
 
 
 def _problems(value: Any, shape: Any, path: str) -> Iterator[Problem]:

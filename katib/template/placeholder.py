@@ -10,7 +10,7 @@ from katib.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["PLACEHOLDER", "is_meta", "meta_value", "placeholders", "walk"]
+__all__ = ["PLACEHOLDER", "is_meta", "meta_value", "metadata_of", "placeholders", "walk"]
 
 PLACEHOLDER: Final = re.compile(r"\$\{trialParameters\.([^{}]*)\}")
 _META: Final = re.compile(r"\$\{trialSpec\.(Name|Namespace|Kind|APIVersion|(Labels|Annotations)\[([^\]]*)\])\}")
@@ -35,7 +35,7 @@ def meta_value(reference: str, *, name: str, namespace: str, template: Mapping[s
         )
     if match[2]:
         field = match[2].lower()
-        found = ((template.get("metadata") or {}).get(field) or {}).get(match[3])
+        found = metadata_of(template, field).get(match[3])
         if found is None:
             raise InvalidInput(f"the template has no {field[:-1]} {match[3]!r}")
         return str(found)
@@ -46,6 +46,13 @@ def meta_value(reference: str, *, name: str, namespace: str, template: Mapping[s
         "APIVersion": str(template.get("apiVersion", "")),
     }
     return values[match[1]]
+
+
+def metadata_of(template: Mapping[str, Any], field: str) -> dict[str, Any]:
+    """Return ``labels`` or ``annotations`` of a template; empty where it has none, or something else in their place."""
+    metadata = template.get("metadata")
+    found = metadata.get(field) if isinstance(metadata, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def walk(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

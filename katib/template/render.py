@@ -1,12 +1,13 @@
 """The job of one trial: its template with every placeholder replaced, on the parsed tree.
 
 A value is put where its placeholder stands and looked at no further: quotes, newlines, ``$(…)`` or another placeholder inside it stay
-characters of one scalar. Parameters that are not active leave nothing behind (ADR 0003): an argument, environment variable or
-mapping entry made of them is dropped.
+characters of one scalar. Parameters that are not active leave nothing behind (ADR 0003): an argument with its option, an environment
+variable or a mapping entry made of them is dropped; where that is not possible, as in the middle of a shell command, it is refused.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.errors import InvalidInput, Problem
@@ -23,6 +24,12 @@ __all__ = ["render"]
 _PATH: Final = "spec.trialTemplate.trialSpec"
 _EXPERIMENT_LABEL: Final = "katib.kubeflow.org/experiment"
 _TRIAL_LABEL: Final = "katib.kubeflow.org/trial"
+_EXPANDED: Final = re.compile(r"(^|\.)((command|args)\[\d+\]|env\[\d+\]\.value)$")
+"""Where Kubernetes replaces ``$(NAME)`` by a variable and ``$$`` by a dollar."""
+_REFERENCE: Final = re.compile(r"\$\$|\$\([^()\s]+\)")
+"""What it would replace in a value; the dollars are doubled then, so that the program sees the value as it is."""
+_WORDS_OF_A_COMMAND: Final = re.compile(r"(^|\.)(command|args)$")
+_OPTION: Final = re.compile(r"--?[A-Za-z][-\w.]*")
 
 
 class _Absent:
@@ -106,39 +113,65 @@ class _Renderer:
         rendered = {}
         for key, child in value.items():
             here = f"{path}.{key}" if path else str(key)
-            new_key = self._text(str(key), here)
+            new_key = self._replaced(str(key), here)
             new_child = self.render(child, here)
-            if new_child is not _ABSENT and new_key is not _ABSENT:
-                rendered[str(new_key)] = new_child
+            if isinstance(new_key, _Absent) or new_child is _ABSENT:
+                continue
+            if new_key in rendered:
+                raise _refused(here, f"makes {new_key!r} a key that is there already", str(key))
+            rendered[new_key] = new_child
         return rendered
 
     def _list(self, items: list[Any], path: str) -> list[Any]:
-        rendered = []
+        rendered: list[Any] = []
         for index, item in enumerate(items):
             value = self.render(item, f"{path}[{index}]")
-            # {name: X, value: ${inactive}} is an environment variable (or a parameter of some kind) without a value.
-            lost_value = isinstance(item, dict) and "name" in item and "value" in item and "value" not in value
-            if value is not _ABSENT and not lost_value:
+            if value is _ABSENT:
+                before = items[index - 1] if index else ""
+                if _WORDS_OF_A_COMMAND.search(path) and _is_value_of(before, item):
+                    rendered.pop()
+            elif not _lost_a_half(item, value):
                 rendered.append(value)
         return rendered
 
     def _text(self, text: str, path: str) -> Any:
-        matches = list(PLACEHOLDER.finditer(text))
-        if not matches:
-            return str(text)
-        for match in matches:
-            if match[1] not in self._values:
-                raise InvalidInput(
-                    [
-                        Problem(
-                            f"{_PATH}.{path}",
-                            f"the placeholder {match[0]} stands for none of trialParameters",
-                            str(text),
-                        )
-                    ]
-                )
-        if any(self._values[match[1]] is _ABSENT for match in matches):
-            return _ABSENT
-        if len(matches) == 1 and matches[0][0] == text and path in self._unquoted:
-            return as_yaml_would(str(self._values[matches[0][1]]))
-        return PLACEHOLDER.sub(lambda match: str(self._values[match[1]]), text)
+        replaced = self._replaced(text, path)
+        if path in self._unquoted and isinstance(replaced, str) and PLACEHOLDER.fullmatch(text):
+            return as_yaml_would(replaced)
+        return replaced
+
+    def _replaced(self, text: str, path: str) -> str | _Absent:
+        names = [match[1] for match in PLACEHOLDER.finditer(text)]
+        for name in names:
+            if name not in self._values:
+                message = f"the placeholder ${{trialParameters.{name}}} stands for none of trialParameters"
+                raise _refused(path, message, text)
+        inactive = [name for name in names if self._values[name] is _ABSENT]
+        if not inactive:
+            return PLACEHOLDER.sub(lambda match: self._value(match[1], path), text)
+        if re.search(r"\s", PLACEHOLDER.sub("", text)):
+            message = (
+                f"{inactive[0]!r} has no value in every trial and cannot be left out of a longer text: "
+                "give it an argument or an environment variable of its own"
+            )
+            raise _refused(path, message, text)
+        return _ABSENT
+
+    def _value(self, name: str, path: str) -> str:
+        value = str(self._values[name])
+        return value.replace("$", "$$") if _EXPANDED.search(path) and _REFERENCE.search(value) else value
+
+
+def _is_value_of(option: Any, item: Any) -> bool:
+    """Whether two words of a command are an option and its value: ``--lr``, ``${trialParameters.lr}``."""
+    return isinstance(option, str) and _OPTION.fullmatch(option) is not None and not str(item).startswith("-")
+
+
+def _lost_a_half(item: Any, value: Any) -> bool:
+    """Whether ``{name: X, value: ${inactive}}``, an environment variable or the like, is left with one of the two."""
+    both = {"name", "value"}
+    return isinstance(item, dict) and both <= item.keys() and not both <= value.keys()
+
+
+def _refused(path: str, message: str, text: str) -> InvalidInput:
+    return InvalidInput([Problem(f"{_PATH}.{path}", message, str(text))])

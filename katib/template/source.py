@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from katib.api.document import load
+from katib.api.document import MAX_BYTES, load
 from katib.errors import InvalidExperiment, NotFound, Problem
 from katib.template.typing_of_placeholders import note_unquoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from katib.api.experiment import TrialTemplate
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ConfigMapReader", "LocalConfigMaps", "load_template"]
 
 _PATH = "spec.trialTemplate.configMap"
+_SPEC = "spec.trialTemplate.trialSpec"
 
 
 class ConfigMapReader(Protocol):
@@ -47,14 +49,22 @@ class LocalConfigMaps:
         manifest = self._folder / f"{name}.yaml"
         try:
             if direct.is_file():
-                return direct.read_text(encoding="utf-8")
+                return _contents(direct).decode()
             if manifest.is_file():
-                data = load(manifest.read_bytes(), source=str(manifest))[0].content.get("data")
+                data = load(_contents(manifest), source=str(manifest))[0].content.get("data")
                 if isinstance(data, dict) and isinstance(data.get(key), str):
                     return str(data[key])
         except (OSError, UnicodeDecodeError) as error:
             raise NotFound(f"the ConfigMap {name!r} cannot be read: {error}") from error
         raise NotFound(f"there is no key {key!r} of ConfigMap {namespace}/{name}: neither {direct} nor in {manifest}")
+
+
+def _contents(path: Path) -> bytes:
+    with path.open("rb") as file:
+        contents = file.read(MAX_BYTES + 1)
+    if len(contents) > MAX_BYTES:
+        raise NotFound(f"{path} is longer than the {MAX_BYTES} bytes that a ConfigMap can have")
+    return contents
 
 
 def load_template(trial_template: TrialTemplate, *, config_maps: ConfigMapReader) -> dict[str, Any]:
@@ -67,9 +77,9 @@ def load_template(trial_template: TrialTemplate, *, config_maps: ConfigMapReader
     if inline is not None and source is not None:
         raise InvalidExperiment([Problem(_PATH, "cannot be given beside trialSpec")])
     if inline is not None:
-        return note_unquoted(dict(inline))
+        return _noted(dict(inline), _SPEC, "")
     if source is None:
-        raise InvalidExperiment([Problem("spec.trialTemplate.trialSpec", "is required (or configMap)")])
+        raise InvalidExperiment([Problem(_SPEC, "is required (or configMap)")])
     missing = [
         Problem(f"{_PATH}.{field}", "must not be empty")
         for field, text in (
@@ -90,4 +100,30 @@ def load_template(trial_template: TrialTemplate, *, config_maps: ConfigMapReader
         raise InvalidExperiment([Problem(_PATH, f"its template: {problem}") for problem in error.problems]) from error
     if len(documents) != 1:
         raise InvalidExperiment([Problem(_PATH, "its template must be one document")])
-    return note_unquoted(documents[0].content)
+    return _noted(documents[0].content, _PATH, "its template, ")
+
+
+def _noted(template: dict[str, Any], path: str, said_first: str) -> dict[str, Any]:
+    """Note the unquoted placeholders in the template's annotations, which have to be annotations for that."""
+    problems = [
+        Problem(path, f"{said_first}{place}: {message}", value)
+        if said_first
+        else Problem(f"{path}.{place}", message, value)
+        for place, message, value in _metadata_faults(template.get("metadata"))
+    ]
+    if problems:
+        raise InvalidExperiment(problems)
+    return note_unquoted(template)
+
+
+def _metadata_faults(metadata: object) -> Iterator[tuple[str, str, object]]:
+    if metadata is not None and not isinstance(metadata, dict):
+        yield "metadata", "must be a mapping of fields", metadata
+        return
+    for field in ("labels", "annotations"):
+        found = (metadata or {}).get(field)
+        if found is not None and not isinstance(found, dict):
+            yield f"metadata.{field}", "must be a mapping of texts", found
+        for key, value in (found or {}).items() if isinstance(found, dict) else ():
+            if not isinstance(value, str):
+                yield f"metadata.{field}.{key}", "must be text; put it in quotes", value

@@ -8,11 +8,12 @@ survives every store and API (ADR 0002). Fields that Kubernetes wants as text st
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from katib.api.document import PlainText
-from katib.template.placeholder import PLACEHOLDER
+from katib.api.scalars import PlainText
+from katib.template.placeholder import PLACEHOLDER, metadata_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,36 +28,41 @@ _TEXT_FIELD: Final = re.compile(
     r"|image|imagePullPolicy|workingDir|restartPolicy|serviceAccountName|schedulerName|priorityClassName|name|namespace"
     r"|kind|apiVersion|mountPath|subPath|claimName)$"
 )
-_NUMBER: Final = re.compile(r"[-+]?(\d+|\d*\.\d+|\d+\.)([eE][-+]?\d+)?")
+_NUMBER: Final = re.compile(r"[-+]?([0-9]+|[0-9]*\.[0-9]+|[0-9]+\.)([eE][-+]?[0-9]+)?")
+_LONGEST_NUMBER: Final = 64
+"""Characters; the text of a longer one is no number of a search space, and stays text."""
 
 
 def note_unquoted(template: dict[str, Any]) -> dict[str, Any]:
-    """Return a freshly read template with the paths of its unquoted placeholders noted; unchanged when there are none."""
-    paths = sorted(path for path in _plain_placeholders(template, "") if not _TEXT_FIELD.search(path))
-    if not paths:
+    """Return a freshly read template with the paths of its unquoted placeholders noted.
+
+    Unchanged when quotes make no difference in it, or when it is noted already: a tool that printed it chose quotes of its own.
+    """
+    found = [(path, text) for path, text in _lone_placeholders(template, "") if not _TEXT_FIELD.search(path)]
+    if not found or UNQUOTED in metadata_of(template, "annotations"):
         return template
-    metadata = dict(template.get("metadata") or {})
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), UNQUOTED: json.dumps(paths)}
-    return {**template, "metadata": metadata}
+    paths = sorted(path for path, text in found if isinstance(text, PlainText))
+    annotations = {**metadata_of(template, "annotations"), UNQUOTED: json.dumps(paths)}
+    return {**template, "metadata": {**(template.get("metadata") or {}), "annotations": annotations}}
 
 
-def _plain_placeholders(value: Any, path: str) -> Iterator[str]:
+def _lone_placeholders(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, child in value.items():
-            yield from _plain_placeholders(child, f"{path}.{key}" if path else str(key))
+            yield from _lone_placeholders(child, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _plain_placeholders(child, f"{path}[{index}]")
-    elif isinstance(value, PlainText) and PLACEHOLDER.fullmatch(value):
-        yield path
+            yield from _lone_placeholders(child, f"{path}[{index}]")
+    elif isinstance(value, str) and PLACEHOLDER.fullmatch(value):
+        yield path, value
 
 
 def unquoted_paths(template: Mapping[str, Any]) -> frozenset[str]:
     """Return the noted paths; an annotation that someone broke notes nothing."""
-    noted = ((template.get("metadata") or {}).get("annotations") or {}).get(UNQUOTED)
+    noted = metadata_of(template, "annotations").get(UNQUOTED)
     try:
         paths = json.loads(noted) if isinstance(noted, str) else []
-    except ValueError:
+    except (ValueError, RecursionError):
         return frozenset()
     return frozenset(path for path in paths if isinstance(path, str)) if isinstance(paths, list) else frozenset()
 
@@ -65,9 +71,10 @@ def as_yaml_would(text: str) -> float | int | bool | str:
     """Return the value as YAML types it when it stands unquoted: numbers and booleans, else the text."""
     if text in ("true", "false"):
         return text == "true"
-    if not _NUMBER.fullmatch(text):
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
         return text
     try:
         return int(text)
     except ValueError:
-        return float(text)
+        number = float(text)
+        return text if math.isinf(number) else number

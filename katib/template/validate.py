@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.api.similar import did_you_mean
 from katib.errors import InvalidInput, Problem
 from katib.space.space import Space
 from katib.template.condition import condition_problem
-from katib.template.job_fields import job_problems
+from katib.template.job_fields import container_names, job_problems
 from katib.template.placeholder import PLACEHOLDER, is_meta, meta_value, placeholders, walk
 from katib.template.render import render
 
@@ -22,8 +21,6 @@ __all__ = ["problems"]
 
 _TEMPLATE: Final = "spec.trialTemplate"
 _SPEC: Final = f"{_TEMPLATE}.trialSpec"
-_NAS_REFERENCES: Final = frozenset({"architecture", "nn_config", "algorithm-settings", "search-space", "num-layers"})
-"""What the algorithms of neural architecture search assign (facts 3)."""
 
 
 def problems(experiment: Experiment, template: Mapping[str, Any], *, with_a_point: bool = True) -> list[Problem]:
@@ -42,9 +39,9 @@ def problems(experiment: Experiment, template: Mapping[str, Any], *, with_a_poin
         *_parameter_problems(experiment, stated, template),
         *_metadata_problems(template),
     ]
-    if not found and with_a_point:
-        found = list(_render_problems(experiment, stated, template))
-    return found
+    if found or not with_a_point:
+        return found + list(_unrendered_problems(stated, template))
+    return list(_render_problems(experiment, stated, template))
 
 
 def _condition_problems(stated: TrialTemplate, template: Mapping[str, Any]) -> Iterator[Problem]:
@@ -67,7 +64,7 @@ def _parameter_problems(
         yield Problem(f"{_TEMPLATE}.trialParameters", "is required")
         return
     used = placeholders(template)
-    known = {parameter.name for parameter in experiment.spec.parameters or []} or set(_NAS_REFERENCES)
+    known = {parameter.name for parameter in experiment.spec.parameters or []}
     names: set[str] = set()
     references: set[str] = set()
     for index, parameter in enumerate(stated.trial_parameters):
@@ -93,7 +90,7 @@ def _parameter_problems(
                 meta_value(reference, name="trial", namespace="default", template=template)
             except InvalidInput as error:
                 yield Problem(f"{path}.reference", error.problems[0].message)
-        elif reference not in known:
+        elif known and reference not in known:
             yield Problem(f"{path}.reference", "is none of the parameters", reference, did_you_mean(reference, known))
         names.add(name)
         references.add(reference)
@@ -104,7 +101,7 @@ def _parameter_problems(
                 f"${{trialParameters.{name}}} is none of trialParameters",
                 hint=did_you_mean(name, names),
             )
-    for parameter_name in sorted(known - references if experiment.spec.parameters else ()):
+    for parameter_name in sorted(known - references):
         yield Problem(
             f"{_TEMPLATE}.trialParameters",
             f"no trial parameter refers to {parameter_name!r}, so its value would be lost",
@@ -113,36 +110,52 @@ def _parameter_problems(
 
 def _metadata_problems(template: Mapping[str, Any]) -> Iterator[Problem]:
     metadata = template.get("metadata")
-    if metadata is not None and not isinstance(metadata, dict):
-        yield Problem(f"{_SPEC}.metadata", "must be a mapping of fields", metadata)
     for field in ("name", "namespace"):
         if isinstance(metadata, dict) and metadata.get(field):
             yield Problem(f"{_SPEC}.metadata.{field}", "must be left out: every trial has its own")
     for field in ("apiVersion", "kind"):
         if not isinstance(template.get(field), str) or not template.get(field):
             yield Problem(f"{_SPEC}.{field}", "is required")
+    for path, text in walk(dict(template)):
+        if "${trialParameters" in PLACEHOLDER.sub("", text):
+            yield Problem(f"{_SPEC}.{path}", "has a placeholder that is not closed, nested, or has no name", text)
 
 
 def _render_problems(experiment: Experiment, stated: TrialTemplate, template: Mapping[str, Any]) -> Iterator[Problem]:
-    """Render the template as a trial would, and look at the result."""
-    try:
-        space = Space.from_spec(experiment.spec)
-        pairs = [(item.name, item.value) for item in space.sample(random.Random(0)).assignments()]
-        job = render(experiment, "trial", pairs or [(name, "0") for name in _NAS_REFERENCES], template=template)
-    except InvalidInput as error:
-        yield from error.problems
-        return
-    left = [text for _, text in walk(job) if "${trialParameters" in text and not PLACEHOLDER.search(text)]
-    for text in left:
-        yield Problem(_SPEC, "has a placeholder that is not closed or nested", text)
+    """Render the template as trials would, with all parameters and with only those that every trial has; look at the jobs."""
+    parameters = Space.from_spec(experiment.spec).parameters
+    every = [(parameter.name, parameter.format(parameter.from_unit(0.5))) for parameter in parameters]
+    always = [pair for pair, parameter in zip(every, parameters, strict=True) if parameter.activation is None]
+    if not parameters:  # neural architecture search: its algorithm makes up what is referred to
+        references = [parameter.reference for parameter in stated.trial_parameters or []]
+        every = always = [(reference, "0") for reference in references if not is_meta(reference)]
+    for assignments in [every] if len(every) == len(always) else [every, always]:
+        try:
+            job = render(experiment, "trial", assignments, template=template)
+        except InvalidInput as error:
+            yield from error.problems
+            continue
+        yield from _job_problems(stated, job)
+
+
+def _unrendered_problems(stated: TrialTemplate, template: Mapping[str, Any]) -> Iterator[Problem]:
+    """Look at a template that cannot be rendered yet, and at nothing in it that a trial's values may change."""
+    for problem in _job_problems(stated, template):
+        if not PLACEHOLDER.search(str(problem.value)):
+            yield problem
+
+
+def _job_problems(stated: TrialTemplate, job: Mapping[str, Any]) -> Iterator[Problem]:
     if job.get("kind") == "Job" and job.get("apiVersion") == "batch/v1":
         yield from job_problems(job, _SPEC)
-        containers = job.get("spec", {}).get("template", {}).get("spec", {}).get("containers", []) or []
-        names = [container.get("name") for container in containers if isinstance(container, dict)]
-        if names and stated.primary_container_name not in names:
-            yield Problem(
-                f"{_TEMPLATE}.primaryContainerName",
-                "is none of the template's containers",
-                stated.primary_container_name,
-                did_you_mean(stated.primary_container_name or "", [str(name) for name in names]),
-            )
+        yield from _container_problems(stated, container_names(job))
+
+
+def _container_problems(stated: TrialTemplate, names: list[str]) -> Iterator[Problem]:
+    if names and stated.primary_container_name not in names:
+        yield Problem(
+            f"{_TEMPLATE}.primaryContainerName",
+            "is none of the template's containers",
+            stated.primary_container_name,
+            did_you_mean(stated.primary_container_name or "", names),
+        )

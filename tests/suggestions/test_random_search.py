@@ -29,6 +29,14 @@ class TestRandomSearch(AlgorithmContract):
         assert kstest(shares["u"], "uniform").pvalue > 0.01
         assert kstest(shares["l"], "uniform").pvalue > 0.01
 
+    def test_points_do_not_depend_on_how_many_are_asked_for_at_a_time(self):
+        history, one_by_one = History(), []
+        for _ in range(9):
+            point = suggest(self.make(self.space), history, 1)
+            self.issue(history, point)
+            one_by_one += point
+        assert suggest(self.make(self.space), History(), 9) == one_by_one
+
     def test_random_state_comes_before_the_seed(self):
         changed = type("Stated", (TestRandomSearch,), {"settings": {"random_state": "4"}})()
         one, two = (suggest(changed.make(self.space, seed=seed), History(), 3) for seed in (1, 2))

@@ -15,6 +15,7 @@ __all__ = ["collector_problems"]
 
 _PATH = "spec.metricsCollectorSpec"
 _GROUPS = 2
+_LAST_PORT = 65_535
 
 
 def collector_problems(spec: ExperimentSpec) -> Iterator[Problem]:
@@ -67,8 +68,8 @@ def _http_problems(source: CollectorSource | None) -> Iterator[Problem]:
         port = int(http.port or 0)
     except ValueError:
         port = 0
-    if port < 1:
-        yield Problem(f"{where}.port", "must be a positive whole number", http.port)
+    if not 1 <= port <= _LAST_PORT:
+        yield Problem(f"{where}.port", f"must be a whole number from 1 to {_LAST_PORT}", http.port)
     if not (http.path or "").startswith("/"):
         yield Problem(f"{where}.path", "must begin with '/'", http.path)
 
@@ -96,7 +97,11 @@ def _filter_problems(source: CollectorSource | None) -> Iterator[Problem]:
         try:
             groups = re2.compile(pattern, options=options).groups
         except re2.error as error:
-            said = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+            said = (
+                error.args[0].decode(errors="replace")
+                if error.args and isinstance(error.args[0], bytes)
+                else str(error)
+            )
             yield Problem(path, f"is no regular expression (RE2): {said}", pattern)
             continue
         if groups < _GROUPS:

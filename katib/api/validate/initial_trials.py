@@ -30,8 +30,11 @@ def initial_trial_problems(spec: ExperimentSpec) -> Iterator[Problem]:
         if initial.metrics is None:
             to_run += 1
             continue
+        measured = [metric.name for metric in initial.metrics]
         for place, metric in enumerate(initial.metrics):
-            if metric.name not in metrics:
+            if metric.name in measured[:place]:
+                yield Problem(f"{path}.metrics[{place}].name", "is given twice", metric.name)
+            elif metric.name not in metrics:
                 yield Problem(
                     f"{path}.metrics[{place}].name",
                     "is none of the experiment's metrics",
@@ -40,7 +43,7 @@ def initial_trial_problems(spec: ExperimentSpec) -> Iterator[Problem]:
                 )
             elif _as_float(metric.value) is None:
                 yield Problem(f"{path}.metrics[{place}].value", "must be a number", metric.value)
-        if objective not in {metric.name for metric in initial.metrics}:
+        if objective not in measured:
             yield Problem(f"{path}.metrics", f"must have the objective {objective!r}: without it there is no result")
     if spec.max_trial_count is not None and to_run > spec.max_trial_count:
         yield Problem(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from katib.api.expression import Expression
 from katib.api.numbers import parse_decimal, parse_int
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from katib.api.experiment import ExperimentSpec, FeasibleSpace, ParameterSpec
 
 __all__ = ["constraint_problems", "parameter_problems"]
+
+_MOST_STEPS: Final = 2**63
+_MOST_CONSTRAINTS: Final = 100
+"""Each is evaluated for every point that is drawn."""
 
 
 def parameter_problems(spec: ExperimentSpec) -> Iterator[Problem]:
@@ -51,7 +55,7 @@ def _list_problems(path: str, parameters: Sequence[ParameterSpec]) -> Iterator[P
 def _range_problems(path: str, parameter: ParameterSpec) -> Iterator[Problem]:
     space = parameter.feasible_space
     whole = parameter.parameter_type == "int"
-    if space.list is not None:
+    if space.list:
         yield Problem(
             f"{path}.list", f"is for discrete and categorical parameters; {parameter.parameter_type} takes min and max"
         )
@@ -63,14 +67,22 @@ def _range_problems(path: str, parameter: ParameterSpec) -> Iterator[Problem]:
             yield Problem(f"{path}.min", f"must be at most max ({space.max})", space.min)
         elif step is not None and 0 < high - low < step:
             yield Problem(f"{path}.step", f"must be at most the range, {high - low}", space.step)
+        elif step is not None and step > 0 and (high - low) / step >= _MOST_STEPS:
+            yield Problem(f"{path}.step", "makes more values than can be counted with 63 bits", space.step)
+        elif step is not None and step > 0 and not whole and _is_lost_in(step, max(abs(low), abs(high))):
+            yield Problem(
+                f"{path}.step", "is too small for numbers of this size: a double cannot tell them apart", space.step
+            )
         if high - low > Decimal("1e308"):
             yield Problem(path, "is wider than a number can hold")
     if step is not None and step <= 0:
         yield Problem(f"{path}.step", "must be more than 0", space.step)
     if space.distribution in ("logUniform", "logNormal") and low is not None and low <= 0:
         yield Problem(f"{path}.min", f"must be more than 0 for the distribution {space.distribution}", space.min)
-    if space.distribution == "unknown":
-        yield Problem(f"{path}.distribution", "must be one of uniform, logUniform, normal, logNormal", "unknown")
+
+
+def _is_lost_in(step: Decimal, size: Decimal) -> bool:
+    return float(size - step) == float(size)
 
 
 def _number(
@@ -93,9 +105,9 @@ def _choice_problems(path: str, parameter: ParameterSpec) -> Iterator[Problem]:
     space = parameter.feasible_space
     kind = parameter.parameter_type
     for field in ("min", "max", "step"):
-        if getattr(space, field) is not None:
+        if (getattr(space, field) or "").strip():
             yield Problem(f"{path}.{field}", f"is for double and int parameters; {kind} takes a list")
-    if space.distribution not in (None, "uniform"):
+    if space.distribution not in (None, "uniform", "unknown"):
         yield Problem(
             f"{path}.distribution",
             f"must be left out for {kind} parameters: every value is as likely",
@@ -161,7 +173,7 @@ def _is_own_ancestor(parameter: ParameterSpec, by_name: dict[str, ParameterSpec]
     current: ParameterSpec | None = parameter
     while current is not None and current.condition is not None:
         if current.name in seen:
-            return parameter.name in seen
+            return current.name == parameter.name
         seen.add(current.name)
         current = by_name.get(current.condition.parameter)
     return False
@@ -193,7 +205,13 @@ def _values(space: FeasibleSpace) -> str:
 def constraint_problems(spec: ExperimentSpec) -> Iterator[Problem]:
     """Yield what is wrong with the constraints: what they say, and of what."""
     names = {parameter.name for parameter in spec.parameters or []}
-    for index, constraint in enumerate(spec.constraints or []):
+    constraints = spec.constraints or []
+    if len(constraints) > _MOST_CONSTRAINTS:
+        yield Problem(
+            "spec.constraints", f"has {len(constraints)} constraints, at most {_MOST_CONSTRAINTS} are checked"
+        )
+        return
+    for index, constraint in enumerate(constraints):
         path = f"spec.constraints[{index}].expression"
         try:
             expression = Expression(constraint.expression)
@@ -203,4 +221,9 @@ def constraint_problems(spec: ExperimentSpec) -> Iterator[Problem]:
         if not expression.names:
             yield Problem(path, "must name at least one parameter", constraint.expression)
         for name in sorted(expression.names - names):
-            yield Problem(path, f"{name!r} is none of the parameters", constraint.expression, did_you_mean(name, names))
+            near = did_you_mean(name, names)
+            if not all(known.isidentifier() for known in names):
+                near = (
+                    f"{near}{'; ' if near else ''}write names that are no plain words in backticks, as in `num-layers`"
+                )
+            yield Problem(path, f"{name!r} is none of the parameters", constraint.expression, near)

@@ -36,6 +36,7 @@ from katib.local.progress import (
     TrialStarted,
     Waiting,
 )
+from katib.local.runtime import PROCESS, runtime_of
 from katib.local.source_folder import run_in_source_folder
 from katib.local.suggesting import Suggester
 from katib.metrics.paths import collector_folder, collector_path, local_path
@@ -74,7 +75,8 @@ class Driver:
         home: Where trials put their files.
         store: Open for as long as the driver runs; used from the driver's thread only.
         experiment: As the store gave it, with uid and defaults.
-        runtime: ``process`` runs the container's command here; ``docker`` and ``podman`` run its image.
+        runtime: ``process`` runs the container's command here; ``docker`` and ``podman`` run its image. None: as it was
+            submitted.
         listener: Told everything that happened, after it is recorded.
     """
 
@@ -84,7 +86,7 @@ class Driver:
         store: Store,
         experiment: Experiment,
         *,
-        runtime: str = "process",
+        runtime: str | None = None,
         listener: Callable[[Event], None] = _ignore,
     ) -> None:
         self._home = home
@@ -92,13 +94,13 @@ class Driver:
         self._experiment = experiment
         self._uid = experiment.metadata.uid or ""
         self._metrics = metric_names(experiment.spec)
-        self._runtime = runtime
-        self._runner = ProcessRunner(runtime=runtime)
+        self._runtime = runtime or runtime_of(experiment)
+        self._runner = ProcessRunner(runtime=self._runtime)
         self._tell = listener
         self._ledger = Ledger(experiment)
         self._active: dict[str, ActiveTrial] = {}
         self._jobs: dict[str, dict[str, Any]] = {}
-        self._recorded_jobs: set[str] = set()
+        self._new_jobs: list[str] = []
         self._dirty: dict[str, TrialRecord] = {}
         self._untold: list[Event] = []
         self._waiting = ""
@@ -163,17 +165,13 @@ class Driver:
             run = self._run_of(record)
             if self._runner.adopt(run):
                 self._follow(_running(record, record.started or _now()))
+                if record.stopping is not None:  # its end was ordered, perhaps without reaching it
+                    self._runner.stop(record.name)
             elif record.state is TrialState.RUNNING:  # one that was only created is started by the plan
-                self._update(
-                    replace(
-                        record,
-                        state=TrialState.CREATED,
-                        started=None,
-                        reason="TrialLost",
-                        message="Trial is created again: its process was gone without a result",
-                        attempt=record.attempt + 1,
-                    )
-                )
+                again = record.again("Trial is created again: its process was gone without a result")
+                if record.stopping is not None:  # there is nothing left to stop; the plan ends it
+                    again = replace(again, stopping=record.stopping, reason=record.reason, message=record.message)
+                self._update(again)
                 self._store.record_event(
                     self._uid,
                     "TrialLost",
@@ -232,9 +230,9 @@ class Driver:
         """Put everything this turn changed into the store (inside its transaction)."""
         if self._dirty:
             self._store.record_trials(self._uid, tuple(self._dirty.values()))
-            for name in self._dirty.keys() & self._jobs.keys() - self._recorded_jobs:
+            for name in self._new_jobs:
                 self._store.save_job(self._uid, name, self._jobs[name])
-                self._recorded_jobs.add(name)
+            self._new_jobs.clear()
             for record in self._dirty.values():
                 if record.state is TrialState.FAILED or record.state is TrialState.METRICS_UNAVAILABLE:
                     self._store.record_event(
@@ -366,6 +364,7 @@ class Driver:
             if record.state.is_active:
                 try:
                     self._jobs[record.name] = self._render(record)
+                    self._new_jobs.append(record.name)
                 except InvalidInput as error:
                     self._update(
                         replace(
@@ -382,7 +381,7 @@ class Driver:
     def _render(self, record: TrialRecord) -> dict[str, Any]:
         job = render(self._experiment, record.name, record.assignments, template=self._template.trial_spec or {})
         # A container has its image's folders; a process has ours.
-        return run_in_source_folder(job, self._experiment) if self._runtime == "process" else job
+        return run_in_source_folder(job, self._experiment) if self._runtime == PROCESS else job
 
     def _start(self, record: TrialRecord) -> None:
         if record.name in self._active:
@@ -417,6 +416,8 @@ class Driver:
     def _update(self, record: TrialRecord) -> None:
         self._ledger.record(record)
         self._dirty[record.name] = record
+        if not record.state.is_active:
+            self._jobs.pop(record.name, None)  # the store has it; of 10,000 trials only those that run are held here
         if record.name in self._active:
             self._active[record.name].record = record
 
@@ -466,14 +467,9 @@ def _now() -> datetime:
 
 
 def _running(record: TrialRecord, started: datetime) -> TrialRecord:
-    return replace(
-        record,
-        state=TrialState.RUNNING,
-        started=started,
-        reason="TrialRunning",
-        message="Trial is running",
-        attempt=max(record.attempt, 1),
-    )
+    running = replace(record, state=TrialState.RUNNING, started=started, attempt=max(record.attempt, 1))
+    # One that is being stopped keeps the reason for that.
+    return running if record.stopping else replace(running, reason="TrialRunning", message="Trial is running")
 
 
 def _pairs(point: Point) -> tuple[tuple[str, str], ...]:

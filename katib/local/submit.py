@@ -13,7 +13,9 @@ from katib.engine.ledger import Ledger
 from katib.engine.resume import problems as problems_of_resume
 from katib.engine.resume import resumed
 from katib.errors import Conflict, InvalidExperiment, NotFound, Problem
+from katib.local.runtime import with_runtime
 from katib.local.source_folder import with_source_folder
+from katib.metrics.collector import KINDS
 from katib.runners.process import ProcessRunner
 from katib.template.source import LocalConfigMaps
 
@@ -56,15 +58,21 @@ def check(
         problems = [problem for experiment in experiments for problem in _problems_here(experiment, runner)]
     if problems:
         raise InvalidExperiment(problems)
-    return [with_source_folder(experiment, source) for experiment in experiments]
+    return [with_runtime(with_source_folder(experiment, source), runtime) for experiment in experiments]
 
 
 def _problems_here(experiment: Experiment, runner: ProcessRunner) -> list[Problem]:
-    """What this machine cannot do with the trial template, at its place in the file."""
+    """What this machine cannot do with an experiment, at its place in the file."""
+    collector = experiment.spec.metrics_collector_spec
+    kind = collector.collector.kind if collector and collector.collector else KINDS[0]
+    problems = []
+    if kind not in KINDS:
+        said = f"needs Kubernetes: on one machine there are {', '.join(KINDS)}"
+        problems.append(Problem("spec.metricsCollectorSpec.collector.kind", said, kind))
     template = experiment.spec.trial_template
     if template is None or template.trial_spec is None:
-        return []
-    return [
+        return problems
+    return problems + [
         replace(problem, path=f"spec.trialTemplate.trialSpec.{problem.path}".rstrip("."))
         for problem in runner.problems(template.trial_spec, primary=template.primary_container_name)
     ]

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from katib.api.experiment import MetricsCollectorSpec
     from katib.metrics.line_parser import LineParser
 
-__all__ = ["Batch", "Collector", "make_collector"]
+__all__ = ["KINDS", "Batch", "Collector", "make_collector"]
 
 DEFAULT_LIMIT: Final = 4 << 20
+KINDS: Final = ("StdOut", "File", "TensorFlowEvent", "Push")
+"""The kinds that read what a trial writes; the others need a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def make_collector(
         case "TensorFlowEvent" if path is not None:
             return _Events(local_path(path, root), path, metrics)
     raise Unsupported(
-        f"the metrics collector {kind} needs Kubernetes; on one machine there are StdOut, File, TensorFlowEvent and Push"
+        f"the metrics collector {kind} needs Kubernetes; on one machine there are {', '.join(KINDS)}"
     )
 
 

@@ -52,7 +52,7 @@ def run_command(
         folder: The trial's folder; it has the same path inside.
         mounts: Folders of the container and what lies there.
     """
-    argv = [engine, "run", "--rm", "--init", "--name", name]
+    argv = [engine, "run", "--rm", "--name", name]
     policy = container.get("imagePullPolicy")
     if policy in {"Always", "Never"}:
         argv += ["--pull", policy.lower()]

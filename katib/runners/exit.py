@@ -55,10 +55,12 @@ class Exit:
         return self.reason == "Completed"
 
     def sentence(self) -> str:
-        """Say how it ended, with the last lines it printed: what a person needs to find the fault."""
+        """Say how it ended and what it printed last, in the first line; more of the last lines follow below."""
         said = self._how() + (f" (the last of {self.attempts} attempts)" if self.attempts > 1 else "")
         if self.last_lines and not self.succeeded:
-            said += "; the last lines:\n" + "\n".join(f"  {line}" for line in self.last_lines)
+            said += f"; the last it printed: {self.last_lines[-1].strip()}"
+        if len(self.last_lines) > 1 and not self.succeeded:
+            said += "\nthe last lines:\n" + "\n".join(f"  {line}" for line in self.last_lines)
         return said
 
     def _how(self) -> str:

@@ -108,6 +108,10 @@ def test_metrics_are_in_the_store_while_the_trial_runs(katib):
         (('min: "0"', 'min: "2"'), "spec.parameters[0].feasibleSpace"),
         (("algorithmName: random", "algorithmName: randon"), "random"),
         (("kind: Job", "kind: TFJob"), "Kubernetes"),
+        (
+            ("parallelTrialCount", "metricsCollectorSpec: {collector: {kind: PrometheusMetric}}\n  parallelTrialCount"),
+            "spec.metricsCollectorSpec.collector.kind",
+        ),
         (("reference: x", "reference: y"), "y"),
         (("name: exp", "name: Exp_1"), "metadata.name"),
     ],

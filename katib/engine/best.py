@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from typing import TYPE_CHECKING
 
 from katib.api.base import KeyValue
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Best"]
 
 _Rank = tuple[float, "datetime", int]
+_Ended = tuple["datetime", int]
 
 
 class Best:
@@ -35,8 +37,10 @@ class Best:
         self._rank: _Rank | None = None
         self._first: TrialRecord | None = None
         self._word: TrialRecord | None = None
-        self._front: list[tuple[tuple[float, ...], TrialRecord]] = []
-        self.goal_reached_by: str | None = None
+        self._reached: tuple[_Ended, str] | None = None
+        self._front: list[tuple[tuple[float, ...], int, OptimalTrial]] = []
+        self._optimal: OptimalTrial | None = None
+        self._pareto: list[OptimalTrial] | None = [] if len(stated) > 1 else None
 
     def record(self, trial: TrialRecord) -> None:
         """Take in a trial that ended with a result; the same one again changes nothing."""
@@ -45,27 +49,30 @@ class Best:
             # A result that is a word (a genotype) cannot be compared: as in Katib the newest stands.
             if is_measured(trial.observation, self._spec) and (self._word is None or trial.index >= self._word.index):
                 self._word = trial
+                self._optimal = _optimal(self._first or trial)
             return
         if any(math.isnan(value) for value in values) or not is_feasible(trial.observation, self._spec):
             return
+        ended = (trial.finished or trial.created, trial.index)
         losses = tuple(sign * value for sign, value in zip(self._signs, values, strict=True))
         if all(
             goal is not None and loss <= sign * goal
             for goal, sign, loss in zip(self._goals, self._signs, losses, strict=True)
         ):
-            self.goal_reached_by = self.goal_reached_by or trial.name
+            self._reached = min(self._reached or (ended, trial.name), (ended, trial.name))
         if len(losses) > 1:
             self._record_front(losses, trial)
-        rank = (losses[0], trial.finished or trial.created, trial.index)
+        rank = (losses[0], *ended)
         if self._rank is None or rank < self._rank:
-            self._rank, self._first = rank, trial
+            self._rank, self._first, self._optimal = rank, trial, _optimal(trial)
 
     def _record_front(self, losses: tuple[float, ...], trial: TrialRecord) -> None:
-        if any(other.name == trial.name or _dominates(theirs, losses) for theirs, other in self._front):
+        if any(index == trial.index or _dominates(theirs, losses) for theirs, index, _ in self._front):
             return
         self._front = [item for item in self._front if not _dominates(losses, item[0])]
-        self._front.append((losses, trial))
-        self._front.sort(key=lambda item: (item[0], item[1].index))
+        insort(self._front, (losses, trial.index, _optimal(trial)), key=lambda item: item[:2])
+        # A new list each time: statuses that were made before keep theirs.
+        self._pareto = [optimal for _, _, optimal in self._front]
 
     @property
     def trial(self) -> TrialRecord | None:
@@ -74,13 +81,18 @@ class Best:
 
     @property
     def optimal(self) -> OptimalTrial | None:
-        """The optimum as the status shows it."""
-        return None if self.trial is None else _optimal(self.trial)
+        """The optimum as the status shows it; the same object until it changes."""
+        return self._optimal
 
     @property
     def pareto(self) -> list[OptimalTrial] | None:
-        """The trials that no other beats in every objective; None with one objective."""
-        return [_optimal(trial) for _, trial in self._front] if len(self._signs) > 1 else None
+        """The trials that no other dominates, the same list until it changes; None with one objective."""
+        return self._pareto
+
+    @property
+    def goal_reached_by(self) -> str | None:
+        """The first trial that reached every objective's goal."""
+        return None if self._reached is None else self._reached[1]
 
 
 def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from katib.api.experiment import Experiment, InitialTrial
+    from katib.engine.ledger import Ledger
 
-__all__ = ["initial_records", "trial_records"]
+__all__ = ["initial_records", "records_to_run_again", "trial_records"]
 
 Assignments = tuple[tuple[str, str], ...]
 
@@ -41,17 +42,25 @@ def trial_records(
     ]
 
 
-def initial_records(experiment: Experiment, now: datetime) -> list[TrialRecord]:
-    """Return the records of ``initialTrials``, indices from 0; those with results are finished and marked as imported."""
+def initial_records(experiment: Experiment, indices: Iterable[int], now: datetime) -> list[TrialRecord]:
+    """Return the records of some ``initialTrials``, whose places are their indices; those with results are finished (imported)."""
     order = [parameter.name for parameter in experiment.spec.parameters or []]
+    stated = experiment.spec.initial_trials or []
     records = []
-    for index, initial in enumerate(experiment.spec.initial_trials or []):
+    for index in indices:
+        initial = stated[index]
         values = {assignment.name: assignment.value for assignment in initial.parameter_assignments}
         assignments = tuple((name, values[name]) for name in order if name in values)
         records.append(
             _record(experiment, index, assignments, now, labels={}, observation=_observation(experiment, initial))
         )
     return records
+
+
+def records_to_run_again(ledger: Ledger) -> list[TrialRecord]:
+    """Return the records with which trials start anew that were ended only because their user stopped the experiment."""
+    message = "Trial is created again after its experiment was stopped"
+    return [record.again(message) for record in ledger.to_run_again()]
 
 
 def _record(

@@ -51,7 +51,7 @@ def observation_from(summaries: Mapping[str, Summary], spec: ExperimentSpec) -> 
                 name=name,
                 min=summaries[name].min or UNAVAILABLE,
                 max=summaries[name].max or UNAVAILABLE,
-                latest=summaries[name].latest,
+                latest=summaries[name].latest or UNAVAILABLE,
             )
             for name in metric_names(spec)
             if name in summaries

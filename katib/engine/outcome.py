@@ -56,22 +56,27 @@ def finish(
         spec: The experiment's.
         now: The time.
         ended: When the job ended.
-        metrics_complete: Nothing more can be reported.
+        metrics_complete: Nothing more can be reported. Until then a trial whose metrics count is not final: what is still on its way
+            may be better than what has come.
         evidence: What was seen instead of metrics, for the message.
-        policy: How long to wait for metrics.
+        policy: How long to wait for that.
     """
     if job.kind == "running":
         return None
     final = replace(record, finished=ended, observation=observation if observation.metrics else None, stopping=None)
-    if record.stopping is not None:
+    if record.stopping is not None and record.stopping is not TrialState.EARLY_STOPPED:
         return replace(final, state=record.stopping)
-    if job.kind == "failed":
+    if record.stopping is None and job.kind == "failed":
         return replace(
             final,
             state=TrialState.FAILED,
             reason=_joined("TrialFailed", "Job reason", job.reason),
             message=_joined("Trial has failed", "Job message", job.message),
         )
+    if not metrics_complete and now - ended < _wait(policy):
+        return None
+    if record.stopping is not None:
+        return replace(final, state=record.stopping)
     if is_measured(observation, spec):
         return replace(
             final,
@@ -79,8 +84,6 @@ def finish(
             reason=_joined("TrialSucceeded", "Job reason", job.reason),
             message=_joined("Trial has succeeded", "Job message", job.message),
         )
-    if not metrics_complete and now - ended < _wait(policy):
-        return None
     return replace(
         final,
         state=TrialState.METRICS_UNAVAILABLE,

@@ -15,7 +15,7 @@ class Policy:
     Attributes:
         counts_unmeasured_in_demand: A trial without metrics has used its part of ``maxTrialCount`` (Katib counts it only at the end).
         stops_running_trials: Trials still running when the experiment is over are stopped (Katib lets them run).
-        metrics_wait_seconds: How long a trial that has ended may go without metrics before it counts as unmeasured (Katib: for ever).
+        metrics_wait_seconds: How long after a trial's end its metrics are waited for; then what has come is all (Katib: for ever).
     """
 
     counts_unmeasured_in_demand: bool = True

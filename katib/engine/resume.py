@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from katib.api.experiment import ExperimentStatus
-from katib.api.trial import TrialState
 from katib.api.validate import problems_of_update
 from katib.engine.conditions import current, with_condition
+from katib.engine.creation import records_to_run_again
 from katib.engine.status import FINAL, over
 from katib.errors import Problem
 
@@ -55,26 +54,12 @@ def problems(old: Experiment, edited: Experiment, ledger: Ledger) -> list[Proble
 def resumed(experiment: Experiment, ledger: Ledger, now: datetime) -> tuple[ExperimentStatus, list[TrialRecord]]:
     """Return the status and the trials to run again, under the same index, name and values.
 
-    Those are the trials that were ended only because their user stopped the experiment.
+    Those are the trials that were ended only because their user stopped the experiment. Of those whose job has not ended yet
+    ``plan`` takes care when it has.
     """
     status = experiment.status or ExperimentStatus()
     if over(status):
         kept = [condition for condition in status.conditions if condition.type not in FINAL]
         restarted = with_condition(kept, "Restarting", "ExperimentRestarting", "Experiment is restarted", now)
         status = status.model_copy(update={"conditions": restarted, "completion_time": None})
-    requeued = [
-        replace(
-            record,
-            state=TrialState.CREATED,
-            started=None,
-            finished=None,
-            observation=None,
-            stopping=None,
-            reason="TrialCreated",
-            message="Trial is created again after its experiment was stopped",
-            attempt=max(record.attempt, 1) + 1,
-        )
-        for name in ledger.names(TrialState.KILLED)
-        if (record := ledger.trial(name)).reason == "ExperimentStopped"
-    ]
-    return status, requeued
+    return status, records_to_run_again(ledger)

@@ -61,9 +61,11 @@ def status_of(experiment: Experiment, ledger: Ledger, now: datetime, ending: End
         conditions = with_condition(conditions, ending.kind, ending.reason, ending.message, now)
         completed = now
     counts = ledger.counts
-    return ExperimentStatus(
+    # Every part is valid already; validating again would copy the Pareto set each time.
+    return ExperimentStatus.model_construct(
         start_time=before.start_time or now,
         completion_time=completed,
+        last_reconcile_time=before.last_reconcile_time,
         conditions=conditions,
         current_optimal_trial=ledger.optimum,
         pareto_optimal_trials=ledger.pareto,
@@ -84,13 +86,14 @@ def _running(conditions: list[Condition], now: datetime) -> list[Condition]:
 
 
 def with_trial_lists(status: ExperimentStatus, ledger: Ledger) -> ExperimentStatus:
-    """Return the status with the names of the trials in each state, for people and Katib's clients."""
+    """Return the status with the names of the trials that its counters count, for people and Katib's clients."""
+    succeeded = ledger.names(TrialState.SUCCEEDED)
     return status.model_copy(
         update={
             "running_trial_list": ledger.names(TrialState.RUNNING),
             "pending_trial_list": ledger.names(TrialState.CREATED),
             "failed_trial_list": ledger.names(TrialState.FAILED),
-            "succeeded_trial_list": ledger.names(TrialState.SUCCEEDED),
+            "succeeded_trial_list": [name for name in succeeded if not ledger.trial(name).imported],
             "killed_trial_list": ledger.names(TrialState.KILLED),
             "early_stopped_trial_list": ledger.names(TrialState.EARLY_STOPPED),
             "metrics_unavailable_trial_list": ledger.names(TrialState.METRICS_UNAVAILABLE),

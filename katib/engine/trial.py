@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from katib.api.trial import TrialState
 
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     from katib.api.experiment import Observation
 
-__all__ = ["TrialRecord"]
+__all__ = ["STOPPED_WITH_EXPERIMENT", "TrialRecord"]
+
+STOPPED_WITH_EXPERIMENT: Final = "ExperimentStopped"
+"""The reason of a trial that was ended only because its user stopped the experiment."""
+_ORDER: Final = {TrialState.CREATED: 0, TrialState.RUNNING: 1}
+_ENDED: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class TrialRecord:
         reason: A stable CamelCase word for the current state, such as ``TrialFailed``.
         message: The sentence that goes with it: exit code, signal, last lines.
         imported: Its result was given with the experiment (``initialTrials[].metrics``); it is never run and uses no budget.
-        stopping: Someone decided to stop it and its job has not ended yet; the final state it then takes.
+        stopping: Someone decided to stop it and its job has not ended yet; the final state it then takes. A standing order: a driver
+            that takes over a trial with this mark ends its job again.
         attempt: How often its job was started; more than one after a lost machine.
         labels: What the algorithm attached to the point (rung, generation, parent).
     """
@@ -51,3 +57,33 @@ class TrialRecord:
     stopping: TrialState | None = None
     attempt: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def runs_again(self) -> bool:
+        """Whether it is to be started anew when its experiment goes on."""
+        return self.state is TrialState.KILLED and self.reason == STOPPED_WITH_EXPERIMENT
+
+    def again(self, message: str) -> TrialRecord:
+        """Return the record with which it is started anew: the same index, name and values, the next attempt."""
+        return replace(
+            self,
+            state=TrialState.CREATED,
+            started=None,
+            finished=None,
+            observation=None,
+            stopping=None,
+            reason="TrialCreated",
+            message=message,
+            attempt=max(self.attempt, 1) + 1,
+        )
+
+    def supersedes(self, known: TrialRecord) -> bool:
+        """Whether this is as new as what is known of the same trial, or newer. What has ended stays, unless it runs again."""
+        if not known.state.is_active and not (known.runs_again and self.attempt > known.attempt):
+            return False
+        return self._progress >= known._progress
+
+    @property
+    def _progress(self) -> tuple[int, int, bool]:
+        """How far the trial has come; grows with everything that happens to it."""
+        return self.attempt, _ORDER.get(self.state, _ENDED), self.stopping is not None

@@ -28,7 +28,7 @@ def trial_resource(record: TrialRecord, experiment: Experiment, *, job: Mapping[
     """
     spec = experiment.spec
     template = spec.trial_template
-    labels = {**(experiment.metadata.labels or {}), _EXPERIMENT_LABEL: experiment.metadata.name, **record.labels}
+    labels = {**(experiment.metadata.labels or {}), **record.labels, _EXPERIMENT_LABEL: experiment.metadata.name}
     return Trial(
         metadata=ObjectMeta(
             name=record.name,

@@ -23,6 +23,7 @@ from katib.engine.ledger import Ledger
 from katib.engine.observe import observation_from
 from katib.engine.plan import CreateTrials, RequestSuggestions, Snapshot, StartTrial, StopTrial, plan
 from katib.engine.policy import LOCAL
+from katib.engine.status import over
 from katib.errors import InvalidInput
 from katib.local.active_trial import ActiveTrial
 from katib.local.progress import (
@@ -102,6 +103,7 @@ class Driver:
         self._jobs: dict[str, dict[str, Any]] = {}
         self._new_jobs: list[str] = []
         self._dirty: dict[str, TrialRecord] = {}
+        self._to_stop: list[str] = []
         self._untold: list[Event] = []
         self._waiting = ""
         self._stops = 0
@@ -142,7 +144,8 @@ class Driver:
             algorithm = registry.create(self._experiment, self._experiment.spec.seed or 0)
             suggester = stack.enter_context(contextlib.closing(Suggester(algorithm, self._experiment.spec, self._wake)))
             suggester.record(self._ledger)
-            self._adopt()
+            with self._store.transaction():
+                self._adopt()
             while True:
                 decided = self._turn(suggester)
                 if decided.finished:
@@ -161,7 +164,7 @@ class Driver:
 
     def _adopt(self) -> None:
         """Take over what a driver that died left running, and start again what was lost with its machine."""
-        for record in list(self._ledger.active()):
+        for record in self._ledger.active():
             run = self._run_of(record)
             if self._runner.adopt(run):
                 self._follow(_running(record, record.started or _now()))
@@ -171,6 +174,7 @@ class Driver:
                 again = record.again("Trial is created again: its process was gone without a result")
                 if record.stopping is not None:  # there is nothing left to stop; the plan ends it
                     again = replace(again, stopping=record.stopping, reason=record.reason, message=record.message)
+                self._store.clear_observations(self._uid, record.name)
                 self._update(again)
                 self._store.record_event(
                     self._uid,
@@ -191,7 +195,7 @@ class Driver:
         with self._store.transaction():
             for trial in list(self._active.values()):
                 self._collect(trial)
-            if answer is not None:
+            if answer is not None and not over(self._experiment.status):  # after the end it comes too late
                 if answer.details:
                     self._store.record_event(self._uid, "AlgorithmFailed", answer.details, kind="Warning")
                 self._create(
@@ -204,10 +208,7 @@ class Driver:
                 )
             suggester.record(self._dirty.values())
             decided = self._decide(suggester)
-            for action in decided.actions:
-                if isinstance(action, CreateTrials):
-                    self._create(action.records)
-            if any(isinstance(action, CreateTrials) for action in decided.actions):
+            while self._record(decided):
                 suggester.record(self._dirty.values())
                 decided = self._decide(suggester)
             self._write(decided)
@@ -226,6 +227,18 @@ class Driver:
             )
         )
 
+    def _record(self, decided: Plan) -> bool:
+        """Take in what the plan decides about records; returns whether that changes what is known, and so the plan."""
+        changed = False
+        for action in decided.actions:
+            if isinstance(action, CreateTrials):
+                self._create(action.records)
+                changed = True
+            elif isinstance(action, StopTrial):
+                self._mark_stopping(self._ledger.trial(action.name), action)
+                changed = True
+        return changed
+
     def _write(self, decided: Plan) -> None:
         """Put everything this turn changed into the store (inside its transaction)."""
         if self._dirty:
@@ -234,6 +247,8 @@ class Driver:
                 self._store.save_job(self._uid, name, self._jobs[name])
             self._new_jobs.clear()
             for record in self._dirty.values():
+                if not record.state.is_active:
+                    self._jobs.pop(record.name, None)  # the store has it; of 10,000 trials only those that run are held
                 if record.state is TrialState.FAILED or record.state is TrialState.METRICS_UNAVAILABLE:
                     self._store.record_event(
                         self._uid, record.reason, record.message, kind="Warning", trial=record.name
@@ -266,8 +281,9 @@ class Driver:
                     suggester.request(count)
                 case StartTrial(name=name):
                     self._start(self._ledger.trial(name))
-                case StopTrial(name=name):
-                    self._stop(self._ledger.trial(name), action)
+        for name in self._to_stop:
+            self._runner.stop(name, at_once=self._stops > 1)
+        self._to_stop.clear()
         if self._stops > self._stops_told:
             self._stops_told = self._stops
             self._tell(Stopping(at_once=self._stops > 1))
@@ -362,6 +378,8 @@ class Driver:
         """Take new points in; each is recorded with its job before anything starts."""
         for record in records:
             if record.state.is_active:
+                if record.attempt > 1:
+                    self._store.clear_observations(self._uid, record.name)
                 try:
                     self._jobs[record.name] = self._render(record)
                     self._new_jobs.append(record.name)
@@ -403,11 +421,12 @@ class Driver:
         self._update(record)
         self._untold.append(TrialStarted(record))
 
-    def _stop(self, record: TrialRecord, action: StopTrial) -> None:
+    def _mark_stopping(self, record: TrialRecord, action: StopTrial) -> None:
+        """Note why a trial is stopped before its job is told, so that its end is understood whoever sees it."""
         stopping = replace(record, stopping=action.final, reason=action.reason, message=action.message)
         if record.name in self._active:
             self._update(stopping)
-            self._runner.stop(record.name, at_once=self._stops > 1)
+            self._to_stop.append(record.name)
         else:
             ended = replace(stopping, state=action.final, stopping=None, finished=_now())
             self._update(ended)
@@ -416,8 +435,6 @@ class Driver:
     def _update(self, record: TrialRecord) -> None:
         self._ledger.record(record)
         self._dirty[record.name] = record
-        if not record.state.is_active:
-            self._jobs.pop(record.name, None)  # the store has it; of 10,000 trials only those that run are held here
         if record.name in self._active:
             self._active[record.name].record = record
 

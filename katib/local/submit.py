@@ -129,6 +129,8 @@ def resume(
         if edited.spec != experiment.spec:
             store.update_spec(uid, edited.spec)
         store.record_trials(uid, requeued)
+        for record in requeued:
+            store.clear_observations(uid, record.name)
         store.save_status(uid, status)
         store.record_event(uid, "ExperimentResumed", f"Resumed with {len(requeued)} trials to run again")
     return store.experiment(experiment.metadata.namespace or "default", name)

@@ -235,6 +235,9 @@ class Store(Protocol):
             Conflict: Samples between the stored ones and these are missing.
         """
 
+    def clear_observations(self, uid: str, trial_name: str) -> None:
+        """Forget what a trial reported and where its collector stands: it is run again from its beginning."""
+
     def collector_state(self, uid: str, trial_name: str) -> tuple[dict[str, Any] | None, int]:
         """Return the last checkpoint and the number of the next sample."""
 

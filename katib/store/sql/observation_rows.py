@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from katib.errors import Conflict
 from katib.store.protocol import Observed
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from katib.store.protocol import Reported
 
-__all__ = ["append_observations", "collector_state", "read_series"]
+__all__ = ["append_observations", "clear_observations", "collector_state", "read_series"]
 
 _COLLECTOR = select(collectors.c.next_sequence, collectors.c.checkpoint).where(
     collectors.c.trial_id == bindparam("trial")
@@ -119,6 +119,13 @@ def _append(connection: Connection, trial: int, samples: Sequence[Reported], fir
         )
     connection.execute(_INSERT, rows)
     write_folds(connection, trial, folds, first_sequences)
+
+
+def clear_observations(connection: Connection, uid: str, trial: str) -> None:
+    """Remove every report of a trial, its summaries and its collector's place."""
+    key = trial_key(connection, uid, trial)
+    for table in (observations, summaries, collectors):
+        connection.execute(delete(table).where(table.c.trial_id == key))
 
 
 def _says_all(number: float | None, text: str) -> bool:

@@ -167,6 +167,11 @@ class SqlStore(Store):
             )
 
     @override
+    def clear_observations(self, uid: str, trial_name: str) -> None:
+        with self._database.writing() as connection:
+            observation_rows.clear_observations(connection, uid, trial_name)
+
+    @override
     def collector_state(self, uid: str, trial_name: str) -> tuple[dict[str, Any] | None, int]:
         with self._database.reading() as connection:
             return observation_rows.collector_state(connection, uid, trial_name)

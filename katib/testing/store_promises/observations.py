@@ -51,6 +51,26 @@ class ObservationPromises(Promises):
         """Record an experiment with one trial."""
         return recorded(store, trials=1)
 
+    def test_cleared_observations_are_gone_and_numbered_from_the_beginning(self, store: Store) -> None:
+        """Those of the trial only; clearing what is not there is fine."""
+        uid = recorded(store, trials=2)
+        other = store.trials(uid)[1].name
+        for name in (NAME, other):
+            store.append_observations(
+                uid, name, [Report("m", "1"), Report("n", "2")], first_sequence=0, checkpoint={"at": 9}
+            )
+        for _ in range(2):
+            store.clear_observations(uid, NAME)
+            assert store.series(uid, NAME) == []
+            assert store.summaries(uid, NAME) == {}
+            assert store.collector_state(uid, NAME) == (None, 0)
+        assert len(store.series(uid, other)) == 2
+        assert store.collector_state(uid, other) == ({"at": 9}, 2)
+        store.append_observations(uid, NAME, [Report("m", "3")], first_sequence=0)
+        assert store.summaries(uid, NAME)["m"].first == "3"
+        with pytest.raises(NotFound):
+            store.clear_observations(uid, "no-such-trial")
+
     @pytest.mark.parametrize("text", list(NUMBERS))
     def test_a_number_comes_back_as_reported(self, store: Store, uid: str, text: str) -> None:
         """Text and value, the sign of zero and the infinities included."""

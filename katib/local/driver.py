@@ -37,23 +37,20 @@ from katib.local.progress import (
     TrialStarted,
     Waiting,
 )
-from katib.local.runtime import PROCESS, runtime_of
-from katib.local.source_folder import run_in_source_folder
+from katib.local.runtime import runtime_of
 from katib.local.suggesting import Suggester
-from katib.metrics.paths import collector_folder, collector_path, local_path
-from katib.runners.process import JobReport, ProcessRunner, TrialRun
-from katib.template.condition import outcome as job_outcome
-from katib.template.render import render
+from katib.local.trial_run import TrialRuns
+from katib.runners.process import ProcessRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
 
-    from katib.api.experiment import Experiment, ExperimentStatus, MetricsCollectorSpec, TrialTemplate
+    from katib.api.experiment import Experiment, ExperimentStatus
     from katib.engine.plan import Plan
     from katib.engine.trial import TrialRecord
     from katib.local.home import Home
     from katib.metrics.collector import Batch
+    from katib.runners.process import TrialRun
     from katib.space.point import Point
     from katib.store.protocol import EventKind, Store
 
@@ -95,8 +92,9 @@ class Driver:
         self._experiment = experiment
         self._uid = experiment.metadata.uid or ""
         self._metrics = metric_names(experiment.spec)
-        self._runtime = runtime or runtime_of(experiment)
-        self._runner = ProcessRunner(runtime=self._runtime)
+        runtime = runtime or runtime_of(experiment)
+        self._runs = TrialRuns(home, experiment, runtime)
+        self._runner = ProcessRunner(runtime=runtime)
         self._tell = listener
         self._ledger = Ledger(experiment)
         self._active: dict[str, ActiveTrial] = {}
@@ -158,9 +156,7 @@ class Driver:
     def _load(self) -> None:
         for record in self._store.trials(self._uid):
             self._ledger.record(record)
-        template = self._template
-        notes = tuple(self._runner.notes(template.trial_spec or {}, primary=template.primary_container_name))
-        self._tell(Started(self._experiment, self._ledger, notes))
+        self._tell(Started(self._experiment, self._ledger, tuple(self._runs.notes(self._runner))))
 
     def _adopt(self) -> None:
         """Take over what a driver that died left running, and start again what was lost with its machine."""
@@ -345,7 +341,7 @@ class Driver:
         summaries = self._store.summaries(self._uid, trial.record.name)
         record = outcome.finish(
             trial.record,
-            self._judge(report),
+            self._runs.judge(report),
             observation_from(summaries, self._experiment.spec),
             self._experiment.spec,
             now=now,
@@ -359,19 +355,6 @@ class Driver:
             self._update(record)
             self._untold.append(TrialFinished(record))
 
-    def _judge(self, report: JobReport) -> outcome.JobOutcome:
-        """Return what the experiment's conditions say of a job that has ended."""
-        template = self._template
-        judged = job_outcome(report.job, template.success_condition or "", template.failure_condition or "")
-        if judged.kind == "running":
-            how = "succeeded" if report.exit.succeeded else "failed"
-            message = f"the job {how}, but neither successCondition nor failureCondition matches it"
-            return outcome.JobOutcome("failed", "ConditionNotMet", message)
-        if judged.kind == "failed" and not report.exit.succeeded:
-            # Exit code, signal and last lines, rather than only that the job failed.
-            return replace(judged, message=report.exit.sentence())
-        return judged
-
     # -- acting ---------------------------------------------------------------------------------------------------
 
     def _create(self, records: Iterable[TrialRecord]) -> None:
@@ -381,7 +364,7 @@ class Driver:
                 if record.attempt > 1:
                     self._store.clear_observations(self._uid, record.name)
                 try:
-                    self._jobs[record.name] = self._render(record)
+                    self._jobs[record.name] = self._runs.job(record)
                     self._new_jobs.append(record.name)
                 except InvalidInput as error:
                     self._update(
@@ -395,11 +378,6 @@ class Driver:
                     )
                     continue
             self._update(record)
-
-    def _render(self, record: TrialRecord) -> dict[str, Any]:
-        job = render(self._experiment, record.name, record.assignments, template=self._template.trial_spec or {})
-        # A container has its image's folders; a process has ours.
-        return run_in_source_folder(job, self._experiment) if self._runtime == PROCESS else job
 
     def _start(self, record: TrialRecord) -> None:
         if record.name in self._active:
@@ -438,45 +416,11 @@ class Driver:
         if record.name in self._active:
             self._active[record.name].record = record
 
-    # -- what a trial is given ------------------------------------------------------------------------------------
-
-    @property
-    def _template(self) -> TrialTemplate:
-        template = self._experiment.spec.trial_template
-        if template is None:
-            message = "an admitted experiment has a trial template"
-            raise ValueError(message)
-        return template
-
     def _run_of(self, record: TrialRecord) -> TrialRun:
         job = self._jobs.get(record.name)
         if job is None:
-            job = self._jobs[record.name] = self._store.job(self._uid, record.name) or self._render(record)
-        return TrialRun(
-            name=record.name,
-            folder=self._home.trial_folder(self._uid, record.name),
-            job=job,
-            attempt=max(record.attempt, 1),
-            primary=self._template.primary_container_name,
-            env=self._environment(record),
-            paths=self._local(collector_path, record),
-            folders=self._local(collector_folder, record),
-        )
-
-    def _environment(self, record: TrialRecord) -> dict[str, str]:
-        return {
-            "KATIB_EXPERIMENT_NAME": self._experiment.metadata.name,
-            "KATIB_TRIAL_NAME": record.name,
-            "KATIB_METRICS_FILE": str(self._home.push_file(self._uid, record.name)),
-            # A line that Python prints is seen when it is printed, as on a terminal.
-            "PYTHONUNBUFFERED": "1",
-        }
-
-    def _local(self, path_of: Callable[[MetricsCollectorSpec], str | None], record: TrialRecord) -> Mapping[str, Path]:
-        """Return a path of the metrics collector, as the container knows it, and where it lies here."""
-        spec = self._experiment.spec.metrics_collector_spec
-        path = None if spec is None else path_of(spec)
-        return {} if path is None else {path: local_path(path, self._home.files(self._uid, record.name))}
+            job = self._jobs[record.name] = self._store.job(self._uid, record.name) or self._runs.job(record)
+        return self._runs.run(record, job)
 
 
 def _now() -> datetime:

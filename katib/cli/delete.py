@@ -27,8 +27,8 @@ def command(
     from katib.cli.counted import counted
     from katib.cli.lookup import experiment_named
     from katib.cli.printing import note, say
-    from katib.errors import Conflict, Interrupted, InvalidInput
     from katib.cli.run_summary import command_of
+    from katib.errors import Conflict, Interrupted, InvalidInput
     from katib.local.submit import delete
 
     with settings.open_store() as store:

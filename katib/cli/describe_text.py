@@ -38,7 +38,7 @@ def section(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -
 def condition_section(conditions: Sequence[Condition], at: datetime) -> list[str]:
     """Return the conditions, the current one last."""
     rows = [
-        [item.type, item.status, item.reason or "", age(item.last_transition_time, at), item.message or ""]
+        [item.type, item.status, item.reason or "", age(item.last_transition_time, at), _first_line(item.message)]
         for item in conditions
     ]
     return section("Conditions", ["TYPE", "STATUS", "REASON", "AGE", "MESSAGE"], rows)
@@ -49,6 +49,10 @@ def event_section(events: Sequence[Event], at: datetime) -> list[str]:
     rows = []
     for event in events:
         times = f"{age(event.last, at)} (x{event.count})" if event.count > 1 else age(event.last, at)
-        # The message may go on, as a traceback does; its first line says what it is about.
-        rows.append([event.kind, event.reason, times, event.trial or "", event.message.split("\n", 1)[0]])
+        rows.append([event.kind, event.reason, times, event.trial or "", _first_line(event.message)])
     return section("Events", ["TYPE", "REASON", "AGE", "TRIAL", "MESSAGE"], rows) or ["Events:  <none>"]
+
+
+def _first_line(message: str | None) -> str:
+    """Return what a message is about; it may go on, as a traceback or the last lines of a log do."""
+    return (message or "").split("\n", 1)[0]

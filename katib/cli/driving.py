@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from katib.cli.exit_codes import EXPERIMENT_FAILED, OK
 from katib.cli.printing import say
 from katib.engine.conditions import current
-from katib.errors import Interrupted
+from katib.errors import Interrupted, RunnerError, StoreUnavailable
 
 if TYPE_CHECKING:
     from katib.api.experiment import Experiment, ExperimentStatus
@@ -28,16 +28,22 @@ def exit_code_of(status: ExperimentStatus | None) -> int:
     return {"Failed": EXPERIMENT_FAILED, "Stopped": Interrupted.exit_code}.get(state, OK)
 
 
-def drive(settings: Settings, store: Store, experiment: Experiment, *, runtime: str, no_live: bool, quiet: bool) -> int:
+def drive(
+    settings: Settings, store: Store, experiment: Experiment, *, runtime: str | None, no_live: bool, quiet: bool
+) -> int:
     """Run an experiment to its end, print its result, and return the exit code."""
-    from katib.cli.run_summary import summary_lines
+    from katib.cli.run_summary import command_of, summary_lines
     from katib.local.driver import Driver
     from katib.local.signals import stop_on_signals
 
     view = _view(settings, experiment, no_live=no_live, quiet=quiet)
     driver = Driver(settings.home, store, experiment, runtime=runtime, listener=view)
-    with stop_on_signals(driver.request_stop), view:
-        status = driver.run()
+    try:
+        with stop_on_signals(driver.request_stop), view:
+            status = driver.run()
+    except (StoreUnavailable, RunnerError) as error:
+        go_on = command_of("resume", experiment.metadata.name, experiment.metadata.namespace)
+        raise type(error)(f"{error}; then {go_on} goes on with it") from error
     with contextlib.suppress(OSError):  # whoever closed the pipe or the terminal finds the result with `katib best`
         say("\n".join(["", *summary_lines(status, view.progress, settings.home)]))
         sys.stdout.flush()

@@ -7,15 +7,17 @@ import enum
 import os
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from katib.cli.options import ExperimentName
+from katib.cli.safe_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from katib.cli.export_rows import Writable
     from katib.cli.settings import Settings
 
 __all__ = ["command"]
@@ -32,7 +34,13 @@ def command(
     settings: Settings,
     name: ExperimentName,
     format_: Annotated[
-        Format, typer.Option("--format", metavar="FORM", help="csv (the default) for a spreadsheet, json for a program.", show_default=False)
+        Format,
+        typer.Option(
+            "--format",
+            metavar="FORM",
+            help="csv (the default) for a spreadsheet, json for a program.",
+            show_default=False,
+        ),
     ] = Format.CSV,
     series: Annotated[
         bool, typer.Option("--series", help="Every report of every metric instead of one row per trial.")
@@ -56,13 +64,20 @@ def command(
             (write_csv if format_ is Format.CSV else write_json)(file, heading, rows)
 
 
+class _SafeTerminal:
+    """Standard output where it is a terminal: values that trials made up cannot steer it."""
+
+    def write(self, text: str, /) -> None:
+        sys.stdout.write(printable(text))
+
+
 @contextlib.contextmanager
-def _destination(path: str | None) -> Iterator[IO[str]]:
+def _destination(path: str | None) -> Iterator[Writable]:
     """Open standard output, or a file that appears whole or not at all."""
     from katib.errors import InvalidInput
 
     if path is None or path == "-":
-        yield sys.stdout
+        yield _SafeTerminal() if sys.stdout.isatty() else sys.stdout
         return
     target = Path(path)
     draft = target.with_name(f".{target.name}.{os.getpid()}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from katib.api.experiment import Observation
 from katib.cli.age import exact_moment
@@ -18,9 +18,16 @@ if TYPE_CHECKING:
     from katib.engine.trial import TrialRecord
     from katib.store.protocol import Store
 
-__all__ = ["columns", "series_columns", "series_rows", "trial_rows", "write_csv", "write_json"]
+__all__ = ["Writable", "columns", "series_columns", "series_rows", "trial_rows", "write_csv", "write_json"]
 
 Row = dict[str, Any]
+
+
+class Writable(Protocol):
+    """Where text can be written to."""
+
+    def write(self, text: str, /) -> object:
+        """Write text."""
 
 
 def columns(experiment: Experiment) -> list[str]:
@@ -88,14 +95,14 @@ def series_rows(store: Store, experiment: Experiment) -> Iterator[Row]:
             }
 
 
-def write_csv(file: IO[str], heading: list[str], rows: Iterable[Row]) -> None:
+def write_csv(file: Writable, heading: list[str], rows: Iterable[Row]) -> None:
     """Write rows as CSV (RFC 4180, with line feeds)."""
     writer = csv.DictWriter(file, heading, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 
 
-def write_json(file: IO[str], heading: list[str], rows: Iterable[Row]) -> None:
+def write_json(file: Writable, heading: list[str], rows: Iterable[Row]) -> None:
     """Write rows as a JSON array of objects, one to a line; absent values are left out."""
     del heading
     separator = "["

@@ -43,7 +43,7 @@ def explain(error: Exception) -> int:
         _say(f"error: {error}")
         return error.exit_code
     if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{error.filename}: " if error.filename else "cannot read or write: "
         _say(f"error: {where}{error.strerror or error}")
         return RunnerError.exit_code
     kept = "" if os.environ.get("KATIB_DEBUG") else f"; the details are in {_keep_traceback(error)}"

@@ -11,12 +11,13 @@ from katib.cli.completions import complete_experiments
 from katib.cli.options import Output, OutputOption, References
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from katib.api.base import ApiModel
     from katib.api.experiment import Experiment
     from katib.cli.lookup import Reference
     from katib.cli.settings import Settings
+    from katib.cli.watched_table import WatchedTable
     from katib.engine.trial import TrialRecord
     from katib.store.protocol import Store
 
@@ -40,36 +41,47 @@ def command(
 ) -> None:
     """List experiments, trials or suggestions.
 
-    katib get | katib get NAME | katib get trials | katib get trial NAME | katib get suggestion NAME
+    katib get, katib get NAME, katib get trials, katib get trial NAME, katib get suggestion NAME
     """
+    import sys
+
     from katib.cli.lookup import Kind, parse_reference
     from katib.errors import InvalidInput
 
     reference = parse_reference(references or [])
-    if watch and output not in {Output.TABLE, Output.WIDE, Output.NAME}:
-        raise InvalidInput("--watch prints tables or names; for JSON use katib get in a loop")
-    show = {Kind.EXPERIMENT: _experiments, Kind.TRIAL: _trials, Kind.SUGGESTION: _suggestions}[reference.kind]
+    if watch and output in {Output.JSON, Output.YAML}:
+        raise InvalidInput("--watch prints tables or names: leave -o away, or --watch")
+    if experiment is not None and (reference.kind is not Kind.TRIAL or reference.names):
+        raise InvalidInput(f"--experiment goes with trials: katib get trials -e {experiment}")
     namespace = None if all_namespaces else settings.namespace
     with settings.open_store() as store:
         scope = _Scope(settings, store, namespace, experiment, output)
-        show(scope, reference)
-        if watch:
-            _follow(lambda: show(scope, reference), scope)
+        views: dict[Kind, type[_Experiments | _Trials | _Suggestions]] = {
+            Kind.EXPERIMENT: _Experiments,
+            Kind.TRIAL: _Trials,
+            Kind.SUGGESTION: _Suggestions,
+        }
+        shown = views[reference.kind](scope, reference)
+        shown.show()
+        while watch:
+            sys.stdout.flush()
+            time.sleep(_WATCH_SECONDS)
+            shown.show()
 
 
 class _Scope:
-    """Where one command line looks, and what it has printed."""
+    """Where one command line looks, and what it prints names and documents of."""
 
     def __init__(
         self, settings: Settings, store: Store, namespace: str | None, experiment: str | None, output: Output
     ) -> None:
-        self.settings = settings
+        self.home = settings.home
         self.store = store
         self.namespace = namespace
+        self.named_namespace = namespace or settings.namespace
         self.experiment = experiment
         self.output = output
-        self._widths: list[int] = []
-        self._shown: dict[str, list[str]] = {}
+        self._named: set[str] = set()
 
     @property
     def wide(self) -> bool:
@@ -80,123 +92,143 @@ class _Scope:
         return self.output in {Output.TABLE, Output.WIDE}
 
     def experiments(self, names: Iterable[str] = ()) -> list[Experiment]:
-        """Return the named experiments, or all."""
-        store, namespace = self.store, self.namespace
-        names = list(names)
-        if names and namespace is not None:
-            return [store.experiment(namespace, name) for name in names]
-        found = [item for item in store.experiments(namespace) if not names or item.name in names]
+        """Return the named experiments, or all.
+
+        Raises:
+            NotFound: One of the named is in none of the namespaces.
+        """
+        from katib.cli.lookup import experiment_named
+
+        store, names = self.store, list(names)
+        if names and self.namespace is not None:
+            return [experiment_named(store, self.namespace, name) for name in names]
+        found = [item for item in store.experiments(self.namespace) if not names or item.name in names]
+        for name in set(names) - {item.name for item in found}:
+            experiment_named(store, self.named_namespace, name)
         return [store.experiment(item.namespace, item.name) for item in found]
 
-    def print_rows(self, heading: list[str], rows: list[list[str]], *, nothing: str, lasting: int) -> None:
-        """Print the rows that are new or differ in their first ``lasting`` cells from when they were printed."""
-        from katib.cli.printing import note, say
-        from katib.cli.table import table_lines
-
-        changed = [row for row in rows if self._shown.get(row[0]) != row[:lasting]]
-        again = bool(self._shown)
-        self._shown.update({row[0]: row[:lasting] for row in rows})
-        if not rows and not again:
-            note(nothing)
-        if not changed:
-            return
-        for line in table_lines(() if again else heading, changed, widths=self._widths or None):
-            say(line)
-        if not again:
-            cells = [heading, *changed]
-            self._widths = [max(len(row[column]) for row in cells) for column in range(len(heading))]
+    def nothing(self, what: str) -> str:
+        """Return the sentence for an empty list."""
+        where = "" if self.namespace is None else f" in namespace {self.namespace}"
+        hint = "; katib run FILE makes one" if what == "experiments" else ""
+        return f"no {what}{where}{hint}"
 
     def print_resources(self, resources: list[ApiModel], reference: Reference) -> None:
-        from katib.cli.resource_output import print_resources
+        """Print documents, or those names that were not printed yet."""
+        from katib.cli.resource_output import name_of, print_resources
 
+        if self.output is Output.NAME:
+            resources = [item for item in resources if name_of(item) not in self._named]
+            self._named.update(map(name_of, resources))
         print_resources(resources, self.output, single=len(reference.names) == 1)
 
 
-def _follow(show: Callable[[], None], scope: _Scope) -> None:
-    import sys
+class _Experiments:
+    def __init__(self, scope: _Scope, reference: Reference) -> None:
+        from katib.cli.experiment_table import HEADING, WIDE
+        from katib.cli.watched_table import WatchedTable
 
-    del scope
-    while True:
-        sys.stdout.flush()
-        time.sleep(_WATCH_SECONDS)
-        show()
+        self._scope, self._reference = scope, reference
+        self._heading = [*HEADING, *WIDE] if scope.wide else [*HEADING]
+        everywhere = scope.namespace is None
+        if everywhere:
+            self._heading.insert(0, "NAMESPACE")
+        passing = {self._heading.index("AGE")}
+        self._table = WatchedTable(scope.nothing("experiments"), passing=passing, key=1 + everywhere)
 
+    def show(self) -> None:
+        from katib.cli.age import now
+        from katib.cli.experiment_table import experiment_row, state_of
 
-def _experiments(scope: _Scope, reference: Reference) -> None:
-    from katib.cli.age import now
-    from katib.cli.experiment_table import HEADING, WIDE, experiment_row, state_of
-    from katib.cli.resources import experiment_resource
+        scope, home = self._scope, self._scope.home
+        experiments = scope.experiments(self._reference.names)
+        if not scope.for_people:
+            if scope.output is not Output.NAME:
+                from katib.cli.resources import experiment_resource
 
-    experiments = scope.experiments(reference.names)
-    if not scope.for_people:
-        if scope.output is Output.NAME:
-            scope.print_resources(list(experiments), reference)
-        else:
-            scope.print_resources([experiment_resource(scope.store, item) for item in experiments], reference)
-        return
-    at, home = now(), scope.settings.home
-    rows = [
-        experiment_row(item, state_of(item, driven=home.is_driven(item.metadata.uid or "")), at, wide=scope.wide)
-        for item in experiments
-    ]
-    heading = [*HEADING, *WIDE] if scope.wide else [*HEADING]
-    lasting = len(HEADING) - 1  # the age changes always
-    if scope.namespace is None:
-        heading = ["NAMESPACE", *heading]
-        rows = [[item.metadata.namespace or "", *row] for item, row in zip(experiments, rows, strict=True)]
-    scope.print_rows(heading, rows, nothing=_nothing("experiments", scope), lasting=lasting)
-
-
-def _nothing(what: str, scope: _Scope) -> str:
-    where = "" if scope.namespace is None else f" in namespace {scope.namespace}"
-    hint = "; katib run FILE makes one" if what == "experiments" else ""
-    return f"no {what}{where}{hint}"
+                experiments = [experiment_resource(scope.store, item) for item in experiments]
+            scope.print_resources(list(experiments), self._reference)
+            return
+        rows = []
+        for item in experiments:
+            state = state_of(item, driven=home.is_driven(item.metadata.uid or ""))
+            row = experiment_row(item, state, now(), wide=scope.wide)
+            rows.append([item.metadata.namespace or "", *row] if scope.namespace is None else row)
+        self._table.show(self._heading, rows)
 
 
-def _trials(scope: _Scope, reference: Reference) -> None:
-    from katib.cli.lookup import find_trial
-    from katib.cli.printing import say
-    from katib.cli.resources import trial_resources
-    from katib.cli.trial_list import print_trials
+class _Trials:
+    """Trials of one experiment make one table, as their parameters and metrics are its columns."""
 
-    store = scope.store
-    found: list[tuple[Experiment, list[TrialRecord]]]
-    if reference.names:
-        pairs = [find_trial(store, scope.namespace or scope.settings.namespace, name) for name in reference.names]
-        found = [(experiment, [record]) for experiment, record in pairs]
-    else:
-        names = [scope.experiment] if scope.experiment is not None else []
-        found = [(item, store.trials(item.metadata.uid or "")) for item in scope.experiments(names)]
-    if not scope.for_people:
-        resources: list[ApiModel] = []
+    def __init__(self, scope: _Scope, reference: Reference) -> None:
+        self._scope, self._reference = scope, reference
+        self._tables: dict[str, WatchedTable] = {}
+
+    def _found(self) -> list[tuple[Experiment, list[TrialRecord]]]:
+        from katib.cli.lookup import find_trial
+
+        scope = self._scope
+        if not self._reference.names:
+            names = [scope.experiment] if scope.experiment is not None else []
+            return [(item, scope.store.trials(item.metadata.uid or "")) for item in scope.experiments(names)]
+        found: dict[str, tuple[Experiment, list[TrialRecord]]] = {}
+        for name in self._reference.names:
+            experiment, record = find_trial(scope.store, scope.named_namespace, name)
+            found.setdefault(experiment.metadata.uid or "", (experiment, []))[1].append(record)
+        return list(found.values())
+
+    def show(self) -> None:
+        from katib.cli.printing import note, say
+        from katib.cli.trial_list import trial_rows
+        from katib.cli.trial_table import TrialTable
+        from katib.cli.watched_table import WatchedTable
+
+        scope, found = self._scope, self._found()
+        if not scope.for_people:
+            from katib.cli.resources import trial_resources
+
+            resources: list[ApiModel] = []
+            for experiment, records in found:
+                resources += trial_resources(scope.store, experiment, records)
+            scope.print_resources(resources, self._reference)
+            return
+        if not found and not self._tables:
+            note(scope.nothing("trials"))
         for experiment, records in found:
-            resources += trial_resources(store, experiment, records)
-        scope.print_resources(resources, reference)
-        return
-    for place, (experiment, records) in enumerate(found):
-        if place and not reference.names:
-            say()
-        print_trials(store, experiment, records, wide=scope.wide)
+            uid, table = experiment.metadata.uid or "", TrialTable(experiment, wide=scope.wide)
+            if uid not in self._tables:
+                if self._tables:
+                    say()
+                nothing = f"no trials in experiment {experiment.metadata.name}"
+                self._tables[uid] = WatchedTable(nothing, passing=table.passing)
+            self._tables[uid].show(table.heading, trial_rows(scope.store, experiment, records, table))
 
 
-def _suggestions(scope: _Scope, reference: Reference) -> None:
-    from katib.cli.age import age, now
-    from katib.cli.resources import suggestion_resource
+class _Suggestions:
+    _HEADING = ("NAME", "ALGORITHM", "REQUESTED", "ASSIGNED", "AGE")
 
-    found = [suggestion_resource(scope.store, item) for item in scope.experiments(reference.names)]
-    if not scope.for_people:
-        scope.print_resources(list(found), reference)
-        return
-    at = now()
-    rows = [
-        [
-            item.metadata.name,
-            item.spec.algorithm.algorithm_name,
-            str(item.spec.requests),
-            str(item.status.suggestion_count if item.status else 0),
-            age(item.metadata.creation_timestamp, at),
-        ]
-        for item in found
-    ]
-    heading = ["NAME", "ALGORITHM", "REQUESTED", "ASSIGNED", "AGE"]
-    scope.print_rows(heading, rows, nothing=_nothing("suggestions", scope), lasting=len(heading) - 1)
+    def __init__(self, scope: _Scope, reference: Reference) -> None:
+        from katib.cli.watched_table import WatchedTable
+
+        self._scope, self._reference = scope, reference
+        everywhere = scope.namespace is None
+        self._heading = ["NAMESPACE", *self._HEADING] if everywhere else [*self._HEADING]
+        passing = {len(self._heading) - 1}
+        self._table = WatchedTable(scope.nothing("suggestions"), passing=passing, key=1 + everywhere)
+
+    def show(self) -> None:
+        from katib.cli.age import age, now
+        from katib.cli.resources import suggestion_resource
+
+        scope = self._scope
+        found = [suggestion_resource(scope.store, item) for item in scope.experiments(self._reference.names)]
+        if not scope.for_people:
+            scope.print_resources(list(found), self._reference)
+            return
+        rows = []
+        for item in found:
+            counts = [str(item.spec.requests), str(item.status.suggestion_count if item.status else 0)]
+            row = [item.metadata.name, item.spec.algorithm.algorithm_name, *counts]
+            row.append(age(item.metadata.creation_timestamp, now()))
+            rows.append([item.metadata.namespace or "", *row] if scope.namespace is None else row)
+        self._table.show(self._heading, rows)

@@ -28,13 +28,13 @@ def command(
 ) -> None:
     """Write a commented experiment to start from.
 
-    It runs as it is; put your own program and parameters in.
+    It runs as it is, unless a note says what to fill in; put your own program and parameters in.
     """
     import shlex
     from importlib.resources import files
 
     from katib.cli.algorithm_named import algorithm_named
-    from katib.cli.printing import say
+    from katib.cli.printing import note, say
 
     _check(name)
     described = algorithm_named(algorithm)
@@ -44,22 +44,39 @@ def command(
         .replace("@ALGORITHM@", described.name)
         .replace("    # @SETTINGS@\n", _settings(described))
     )
+    problems = _problems(text)
     if output is None or output == "-":
         say(text.rstrip("\n"))
-        return
-    _write_new(output, text)
-    say(f"{output} written; katib run {shlex.quote(output)} runs it")
+    else:
+        _write_new(output, text)
+        say(f"{output} written; katib run {shlex.quote(output)} runs it" + ", once it is filled in" * bool(problems))
+    for problem in problems:
+        note(f"note: before it can run: {problem}")
 
 
 def _check(name: str) -> None:
     """Refuse a name that no experiment may have, rather than write a file that cannot run."""
     from katib.api.base import ObjectMeta
-    from katib.api.experiment import Experiment
+    from katib.api.experiment import Experiment, ExperimentSpec
     from katib.api.validate.metadata import metadata_problems
     from katib.errors import InvalidInput
 
-    for problem in metadata_problems(Experiment.model_construct(metadata=ObjectMeta(name=name))):
+    for problem in metadata_problems(
+        Experiment.model_construct(metadata=ObjectMeta(name=name), spec=ExperimentSpec.model_construct())
+    ):
         raise InvalidInput(f"--name {name!r}: {problem.message}")
+
+
+def _problems(text: str) -> list[str]:
+    """Return what the algorithm misses in the template: a setting only the user can choose, or parameters of another kind."""
+    from katib.errors import InvalidInput
+    from katib.local.submit import check
+
+    try:
+        check(text)
+    except InvalidInput as error:
+        return [str(problem) for problem in error.problems]
+    return []
 
 
 def _settings(described: Description) -> str:

@@ -19,6 +19,7 @@ from katib.cli.measures import short_number
 from katib.cli.run_progress import RunProgress
 from katib.cli.safe_text import one_line
 from katib.cli.trial_table import TrialTable
+from katib.local.progress import Started
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -78,6 +79,11 @@ class LiveView:
         """Take an event in; the next refresh shows it."""
         with self._lock:
             self.progress.take(event)
+        if isinstance(event, Started) and event.notes:
+            with contextlib.suppress(OSError, ValueError):  # above the table, where they stay
+                self._live.console.print(
+                    Text("\n".join(f"note: {one_line(text)}" for text in event.notes), style="dim")
+                )
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the state of now."""
@@ -91,8 +97,6 @@ class LiveView:
             parts.append(Text("stopping at once" if progress.stops > 1 else STOPPING, style="bold yellow"))
         elif progress.waiting:
             parts.append(Text(one_line(progress.waiting), style="yellow"))
-        else:
-            parts.extend(Text(f"note: {one_line(text)}", style="dim") for text in progress.notes[:1])
         parts.append(self._trials(rows))
         return Group(*parts)
 

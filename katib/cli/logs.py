@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +13,12 @@ import typer
 from katib.cli.options import TrialName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from katib.cli.settings import Settings
 
-__all__ = ["command", "follow", "tail_start"]
+__all__ = ["command", "follow", "tail_start", "terminal_texts"]
 
 _CHUNK = 1 << 16
 _POLL_SECONDS = 0.1
@@ -49,26 +50,39 @@ def command(
             why = "its result was given with the experiment" if record.imported else "it has not started"
             note(f"trial {record.name} has printed nothing: {why if record.started is None else 'its log is gone'}")
             return
-        write = _terminal_writer() if sys.stdout.isatty() else _write_bytes
-        for chunk in follow(path, tail, goes_on if follow_it else None):
-            write(chunk)
+        chunks = follow(path, tail, goes_on if follow_it else None)
+        if sys.stdout.isatty():
+            for text in terminal_texts(chunks, color=settings.color):
+                sys.stdout.write(text)
+                sys.stdout.flush()
+        else:
+            for chunk in chunks:
+                sys.stdout.buffer.write(chunk)
+                sys.stdout.buffer.flush()
 
 
-def _write_bytes(chunk: bytes) -> None:
-    sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
+def terminal_texts(chunks: Iterable[bytes], *, color: bool) -> Iterator[str]:
+    """Yield a log's text as a terminal may have it; its colours end with it.
 
-
-def _terminal_writer() -> Callable[[bytes], None]:
-    from katib.cli.safe_text import terminal_safe_log
+    Args:
+        chunks: The log, cut anywhere.
+        color: Whether colours are wanted.
+    """
+    from katib.cli.safe_text import COLOUR_END, split_colour, terminal_safe_log
 
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-    def write(chunk: bytes) -> None:
-        sys.stdout.write(terminal_safe_log(decoder.decode(chunk)))
-        sys.stdout.flush()
-
-    return write
+    held = ""
+    coloured = False
+    for chunk in itertools.chain(chunks, [b""]):
+        text = held + decoder.decode(chunk, final=not chunk)
+        # A colour that is cut in two is not taken for something else.
+        text, held = split_colour(text) if chunk else (text, "")
+        safe = terminal_safe_log(text, color=color)
+        coloured = coloured or "\x1b" in safe
+        if safe:
+            yield safe
+    if coloured:
+        yield COLOUR_END
 
 
 def tail_start(path: Path, lines: int) -> int:

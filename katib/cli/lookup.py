@@ -28,6 +28,8 @@ class Kind(enum.StrEnum):
 
 
 _SHORT = {Kind.EXPERIMENT: "exp", Kind.TRIAL: "tr", Kind.SUGGESTION: "sug"}
+_GROUP = ".kubeflow.org"
+"""What ``-o name`` puts behind the kind; what was printed can be typed."""
 _WORDS = {word: kind for kind in Kind for word in (kind.value, f"{kind.value}s", _SHORT[kind])}
 
 
@@ -59,7 +61,7 @@ def parse_reference(words: Sequence[str], *, needs_name: bool = False) -> Refere
     for name in names:
         stated, slash, rest = name.partition("/")
         if slash:
-            named = _WORDS.get(stated.lower())
+            named = _WORDS.get(stated.lower().removesuffix(_GROUP))
             if named is None:
                 hint = did_you_mean(stated, _WORDS)
                 raise InvalidInput(
@@ -67,11 +69,15 @@ def parse_reference(words: Sequence[str], *, needs_name: bool = False) -> Refere
                 )
             if kind not in {None, named} or not rest:
                 raise InvalidInput(
-                    f"{name!r} has no name" if not rest else f"{name!r} is a {named}, and {kind}s are asked for"
+                    f"{name!r} has no name" if not rest else f"{name!r} is {_one(named)}, and {kind}s are asked for"
                 )
             kind = named
         found.append(rest if slash else name)
     return Reference(kind or Kind.EXPERIMENT, tuple(found))
+
+
+def _one(kind: Kind) -> str:
+    return f"an {kind}" if kind is Kind.EXPERIMENT else f"a {kind}"
 
 
 def experiment_named(store: Store, namespace: str, name: str) -> Experiment:
@@ -103,7 +109,11 @@ def find_trial(store: Store, namespace: str, name: str) -> tuple[Experiment, Tri
     Raises:
         NotFound: No experiment of the namespace has it.
     """
-    name = name.removeprefix("trial/").removeprefix("tr/")
+    if "/" in name:
+        reference = parse_reference([name])
+        if reference.kind is not Kind.TRIAL:
+            raise InvalidInput(f"{name!r} is no trial")
+        name = reference.names[0]
     prefix = name.rpartition("-")[0]
     summaries = store.experiments(namespace)
     for summary in summaries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import sys
@@ -23,6 +24,8 @@ __all__ = ["main"]
 
 _COMPLETE = "_KATIB_COMPLETE"
 """The variable by which a shell's script asks for completions (``katib completion``)."""
+
+_OBJECTS_BEFORE_COLLECTION = 50_000
 
 _app = typer.Typer(
     cls=LazyGroup,
@@ -79,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Without the program's name; None means those of the process.
     """
+    # Most commands are over before a collection finds anything; imports alone would trigger dozens (measured: 12 % of `get`).
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character gets its escape, never a traceback.

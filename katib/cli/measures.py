@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from katib.api.metric_names import metric_names
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from katib.api.experiment import ExperimentSpec, Metric, Observation
 
 __all__ = ["Measures", "short_number"]
+
+_FRACTION = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+)?", re.ASCII)
+"""Stricter than ``float``: a word such as ``2024_01_02`` is no number."""
 
 
 class Measures:
@@ -40,9 +44,7 @@ class Measures:
 
 def short_number(text: str, *, digits: int = 6) -> str:
     """Return a number with so many significant digits for a table; any other text as it is."""
-    try:
-        number = float(text)
-    except ValueError:
-        return text
     # Integers and short numbers are shown as written: 0.10 may mean something to its author.
-    return text if len(text) <= digits + 2 else f"{number:.{digits}g}"
+    if len(text) <= digits + 2 or not _FRACTION.fullmatch(text):
+        return text
+    return f"{float(text):.{digits}g}"

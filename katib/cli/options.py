@@ -46,7 +46,11 @@ class Runtime(enum.StrEnum):
 OutputOption = Annotated[
     Output,
     typer.Option(
-        "--output", "-o", metavar="FORM", help="The form of the answer: table, wide, json, yaml or name.", show_default=False
+        "--output",
+        "-o",
+        metavar="FORM",
+        help="The form of the answer: table, wide, json, yaml or name.",
+        show_default=False,
     ),
 ]
 ExperimentName = Annotated[
@@ -83,8 +87,11 @@ ParallelOption = Annotated[
 RuntimeOption = Annotated[
     Runtime,
     typer.Option(
-        "--runtime", metavar="HOW", help="Run each trial as a process (the default), or its image by docker or podman."
-    , show_default=False),
+        "--runtime",
+        metavar="HOW",
+        help="Run each trial as a process (the default), or its image by docker or podman.",
+        show_default=False,
+    ),
 ]
 LiveOption = Annotated[bool, typer.Option("--no-live", help="Print one line per finished trial also on a terminal.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")]

@@ -6,7 +6,7 @@ import re
 
 __all__ = ["plain"]
 
-_MARK = re.compile(r":[a-z:]+:`~?([^`]*)`|``(.+?)``|`([^`]+)`_{0,2}")
+_MARK = re.compile(r":[a-z:]+:`~?([^`]*)`|``(.+?)``|(?<!`)`(?=[^\s`])([^`]*[^\s`])`(?!`)_{0,2}")
 
 
 def plain(text: str) -> str:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["experiment_resource", "suggestion_resource", "trial_resources"]
 
+_MANY = 50
+"""From so many trials on their jobs are read together."""
+
 
 def experiment_resource(store: Store, experiment: Experiment) -> Experiment:
     """Return the experiment with the names of its trials in the status."""
@@ -31,8 +34,11 @@ def experiment_resource(store: Store, experiment: Experiment) -> Experiment:
 
 def trial_resources(store: Store, experiment: Experiment, records: Iterable[TrialRecord]) -> list[Trial]:
     """Return trials with the jobs that were made for them."""
-    uid = experiment.metadata.uid or ""
-    return [trial_resource(record, experiment, job=store.job(uid, record.name)) for record in records]
+    uid, wanted = experiment.metadata.uid or "", list(records)
+    if len(wanted) < _MANY:
+        return [trial_resource(record, experiment, job=store.job(uid, record.name)) for record in wanted]
+    jobs = store.jobs(uid)
+    return [trial_resource(record, experiment, job=jobs.get(record.name)) for record in wanted]
 
 
 def suggestion_resource(store: Store, experiment: Experiment) -> Suggestion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,6 @@ from katib.cli.options import (
     ParallelOption,
     QuietOption,
     Runtime,
-    RuntimeOption,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +26,9 @@ def command(
     name: ExperimentName,
     max_trials: MaxTrialsOption = None,
     parallel: ParallelOption = None,
-    runtime: RuntimeOption = Runtime.PROCESS,
+    runtime: Annotated[
+        Runtime | None, typer.Option("--runtime", help="Run trials otherwise than they were run before.")
+    ] = None,
     no_live: LiveOption = False,
     quiet: QuietOption = False,
 ) -> None:

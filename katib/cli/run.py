@@ -45,12 +45,15 @@ def command(
     from katib.cli.checked_files import checked
     from katib.cli.driving import drive
     from katib.errors import InvalidInput
+    from katib.local.budget import with_budget
     from katib.local.submit import submit
 
     if name is not None and len(files or []) > 1:
         raise InvalidInput(f"--name is for one experiment, and here are {len(files or [])} files")
     found = checked(files or [], runtime=runtime, name=name, namespace=settings.chosen_namespace)
-    experiments = [_overridden(experiment, max_trials, parallel, seed) for _, experiment in found]
+    experiments = [
+        with_budget(experiment, max_trials=max_trials, parallel=parallel, seed=seed) for _, experiment in found
+    ]
     with settings.open_store() as store:
         if not replace:
             for experiment in experiments:  # before the first one runs for hours
@@ -81,19 +84,3 @@ def _refuse_taken(store: Store, experiment: Experiment) -> None:
     if not over(known.status) or last == "Stopped":
         choices = f"go on with it ({command_of('resume', name, namespace)}), {choices}"
     raise Conflict(f"there is an experiment {name!r} already: {choices}")
-
-
-def _overridden(experiment: Experiment, max_trials: int | None, parallel: int | None, seed: int | None) -> Experiment:
-    """Return the experiment with what the command line says instead; it has to be valid still."""
-    from katib.api.validate import problems
-    from katib.errors import InvalidExperiment
-
-    stated = {"max_trial_count": max_trials, "parallel_trial_count": parallel, "seed": seed}
-    changes = {field: value for field, value in stated.items() if value is not None}
-    if not changes:
-        return experiment
-    changed = experiment.model_copy(update={"spec": experiment.spec.model_copy(update=changes)})
-    found = problems(changed)
-    if found:
-        raise InvalidExperiment(found)
-    return changed

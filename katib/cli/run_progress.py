@@ -62,6 +62,7 @@ class RunProgress:
         self.ledger: Ledger | None = None
         self._clock = clock
         self._began = clock()
+        self._ended_before = 0
         self._ended_here = 0
 
     def take(self, event: Event) -> None:
@@ -70,6 +71,7 @@ class RunProgress:
             case Started(experiment=experiment, ledger=ledger, notes=notes):
                 self.experiment, self.ledger, self.notes = experiment, ledger, notes
                 self._began = self._clock()
+                self._ended_before = ledger.completed
             case TrialStarted(record=record):
                 self.running[record.name] = record
             case MetricsSeen(record=record, latest=latest):
@@ -78,7 +80,7 @@ class RunProgress:
                 self.running.pop(record.name, None)
                 self.latest.pop(record.name, None)
                 self.recent.appendleft(record)
-                self._ended_here += 1
+                self._ended_here += not record.runs_again
             case StatusChanged(status=status, ledger=ledger) | Finished(status=status, ledger=ledger):
                 self.status, self.ledger = status, ledger
             case Waiting(reason=reason):
@@ -93,8 +95,8 @@ class RunProgress:
 
     @property
     def ended(self) -> int:
-        """How many trials of the budget have ended."""
-        return 0 if self.ledger is None else self.ledger.total - self.ledger.active_count
+        """How many trials of the budget have ended, counted as their events come: the ledger knows of all at once."""
+        return self._ended_before + self._ended_here
 
     @property
     def most(self) -> int | None:

@@ -10,12 +10,17 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["fit", "one_line", "printable", "terminal_safe_log", "width"]
+__all__ = ["COLOUR_END", "one_line", "printable", "split_colour", "terminal_safe_log", "width"]
 
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Unicode categories that show nothing or reorder what is shown: controls, bidirectional marks, surrogates."""
 _WIDE: Final = frozenset("WF")
-_COLOUR = re.compile(r"\x1b\[[0-9;]{0,32}m")
+_COLOUR = re.compile(r"\x1b\[([0-9;]{0,32})m")
+_COLOUR_BEGUN = re.compile(r"\x1b(\[[0-9;]{0,32})?\Z")
+_CONCEAL: Final = 8
+_PALETTE: Final = {"5": 2, "2": 4}
+"""How many numbers belong to ``38;5;N`` and ``38;2;R;G;B`` after the 38."""
+COLOUR_END: Final = "\x1b[0m"
 
 
 def _visible(character: str) -> str:
@@ -38,15 +43,41 @@ def one_line(text: str) -> str:
     return "".join(_visible(character) for character in text)
 
 
-def terminal_safe_log(text: str) -> str:
-    """Return a log's text for a terminal: colours, tabs and carriage returns (progress bars) stay, all else is made visible."""
+def terminal_safe_log(text: str, *, color: bool = True) -> str:
+    """Return a log's text for a terminal: colours, tabs and carriage returns (progress bars) stay, all else is made visible.
+
+    Args:
+        color: False takes the colours away.
+    """
     shown: list[str] = []
     end = 0
     for colour in _COLOUR.finditer(text):
-        shown += [_log_part(text[end : colour.start()]), colour.group()]
+        shown.append(_log_part(text[end : colour.start()]))
+        if _hides(colour.group(1)):
+            shown.append(_log_part(colour.group()))
+        elif color:
+            shown.append(colour.group())
         end = colour.end()
     shown.append(_log_part(text[end:]))
     return "".join(shown)
+
+
+def _hides(numbers: str) -> bool:
+    """Whether a colour sequence makes text invisible; an 8 that is the number of a colour does not."""
+    parts = iter(numbers.split(";"))
+    for part in parts:
+        if part in {"38", "48", "58"}:
+            for _ in range(_PALETTE.get(next(parts, ""), 1) - 1):
+                next(parts, "")
+        elif part and int(part) == _CONCEAL:
+            return True
+    return False
+
+
+def split_colour(text: str) -> tuple[str, str]:
+    """Return the text up to a colour sequence that its end may have cut in two, and the beginning of that one."""
+    begun = _COLOUR_BEGUN.search(text)
+    return (text, "") if begun is None else (text[: begun.start()], begun.group())
 
 
 def _log_part(text: str) -> str:
@@ -63,17 +94,3 @@ def width(text: str) -> int:
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in _WIDE else 1
         for character in text
     )
-
-
-def fit(text: str, cells: int) -> str:
-    """Return the text cut to so many terminal cells, with ``…`` where something was left out."""
-    if width(text) <= cells:
-        return text
-    kept: list[str] = []
-    used = 1
-    for character in text:
-        used += width(character)
-        if used > cells:
-            break
-        kept.append(character)
-    return "".join(kept) + "…"

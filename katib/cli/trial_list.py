@@ -1,4 +1,4 @@
-"""Prints trials of one experiment as a table."""
+"""Trials of one experiment as rows of a table, with what running ones reported so far."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from katib.engine.trial import TrialRecord
     from katib.store.protocol import Store
 
-__all__ = ["latest_reports", "print_trials"]
+__all__ = ["latest_reports", "print_trials", "trial_rows"]
 
 
 def latest_reports(store: Store, uid: str, record: TrialRecord) -> dict[str, str]:
@@ -25,11 +25,18 @@ def latest_reports(store: Store, uid: str, record: TrialRecord) -> dict[str, str
     return {name: summary.latest for name, summary in store.summaries(uid, record.name).items()}
 
 
+def trial_rows(
+    store: Store, experiment: Experiment, records: Sequence[TrialRecord], table: TrialTable
+) -> list[list[str]]:
+    """Return the cells of each trial."""
+    at, uid = now(), experiment.metadata.uid or ""
+    return [table.row(record, at, latest=latest_reports(store, uid, record)) for record in records]
+
+
 def print_trials(store: Store, experiment: Experiment, records: Sequence[TrialRecord], *, wide: bool) -> None:
     """Print a table, or say that there is nothing."""
     if not records:
         note(f"no trials in experiment {experiment.metadata.name}")
         return
-    table, at, uid = TrialTable(experiment, wide=wide), now(), experiment.metadata.uid or ""
-    rows = [table.row(record, at, latest=latest_reports(store, uid, record)) for record in records]
-    say_table(table.heading, rows)
+    table = TrialTable(experiment, wide=wide)
+    say_table(table.heading, trial_rows(store, experiment, records, table))

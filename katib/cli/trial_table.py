@@ -37,6 +37,12 @@ class TrialTable:
         more = ["INDEX", "REASON"] if self._wide else []
         return ["NAME", "STATUS", *self._metrics, *self._parameters, "TIME", "AGE", *more]
 
+    @property
+    def passing(self) -> set[int]:
+        """The columns that change with the time alone."""
+        time = 2 + len(self._metrics) + len(self._parameters)
+        return {time, time + 1}
+
     def row(self, record: TrialRecord, at: datetime, *, latest: Mapping[str, str] | None = None) -> list[str]:
         """Return the cells of one trial.
 

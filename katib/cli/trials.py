@@ -31,7 +31,12 @@ def command(
     state: Annotated[
         list[str] | None, typer.Option("--state", metavar="STATE", help="Only these: Succeeded, Failed, Running, ...")
     ] = None,
-    sort: Annotated[Order, typer.Option("--sort", metavar="BY", help="By index (the default), or objective: the best first.", show_default=False)] = Order.INDEX,
+    sort: Annotated[
+        Order,
+        typer.Option(
+            "--sort", metavar="BY", help="By index (the default), or objective: the best first.", show_default=False
+        ),
+    ] = Order.INDEX,
     limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="At most N trials.")] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -45,10 +50,11 @@ def command(
     states = _states(state)
     with settings.open_store() as store:
         experiment = experiment_named(store, settings.namespace, name)
-        records = store.trials(experiment.metadata.uid or "", states=states)
+        uid = experiment.metadata.uid or ""
         if sort is Order.OBJECTIVE:
-            records = _best_first(records, experiment)
-        records = records[:limit]
+            records = _best_first(store.trials(uid, states=states), experiment)[:limit]
+        else:
+            records = store.trials(uid, states=states, limit=limit)
         if states and not records and output in {Output.TABLE, Output.WIDE}:
             note(f"no trial of experiment {experiment.metadata.name} is {' or '.join(dict.fromkeys(states))}")
         elif output in {Output.TABLE, Output.WIDE}:

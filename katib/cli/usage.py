@@ -38,7 +38,7 @@ class OneCommand(TyperCommand):
 def usage_sentence(error: Any) -> str:
     """Return what is wrong with a command line, as our own errors say it; ``error`` is one of typer's."""
     known = getattr(error, "possibilities", None)
-    text = str(error.message if known else error.format_message()).strip().rstrip(".")
+    text = " ".join(str(error.message if known else error.format_message()).split()).rstrip(".")
     # What a parameter's type says of its value comes with the name of a Python exception.
     text = text.replace(": Value error, ", ": ")
     hint = f"; did you mean {' or '.join(repr(name) for name in sorted(known))}?" if known else ""

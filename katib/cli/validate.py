@@ -23,7 +23,13 @@ def command(
     runtime: RuntimeOption = Runtime.PROCESS,
     output: Annotated[
         Output,
-        typer.Option("--output", "-o", metavar="FORM", help="json and yaml print the experiments with their defaults filled in.", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FORM",
+            help="json and yaml print the experiments with their defaults filled in.",
+            show_default=False,
+        ),
     ] = Output.TABLE,
 ) -> None:
     """Check experiment files without running anything.

@@ -246,9 +246,9 @@ class Driver:
                 if not record.state.is_active:
                     self._jobs.pop(record.name, None)  # the store has it; of 10,000 trials only those that run are held
                 if record.state is TrialState.FAILED or record.state is TrialState.METRICS_UNAVAILABLE:
-                    self._store.record_event(
-                        self._uid, record.reason, record.message, kind="Warning", trial=record.name
-                    )
+                    # A trial's reason may go on with its job's ("TrialFailed. Job reason: X"); an event's is one word.
+                    reason = record.reason.partition(".")[0]
+                    self._store.record_event(self._uid, reason, record.message, kind="Warning", trial=record.name)
             self._dirty.clear()
         if decided.status != self._experiment.status:
             before = _current_condition(self._experiment.status)

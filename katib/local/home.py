@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from katib.errors import Conflict, InvalidInput, RunnerError
-from katib.runners.supervisor import OUTPUT_NAME
+from katib.runners.trial_files import OUTPUT_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

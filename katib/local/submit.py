@@ -13,6 +13,7 @@ from katib.engine.ledger import Ledger
 from katib.engine.resume import problems as problems_of_resume
 from katib.engine.resume import resumed
 from katib.errors import Conflict, InvalidExperiment, NotFound, Problem
+from katib.local.budget import with_budget
 from katib.local.runtime import with_runtime
 from katib.local.source_folder import with_source_folder
 from katib.metrics.collector import KINDS
@@ -120,7 +121,7 @@ def resume(
     """
     uid, name = experiment.metadata.uid or "", experiment.metadata.name
     with home.driving(uid, name), store.transaction():
-        edited = _with_budget(experiment, max_trials, parallel)
+        edited = with_budget(experiment, max_trials=max_trials, parallel=parallel)
         ledger = Ledger.from_records(edited, store.trials(uid))
         problems = problems_of_resume(experiment, edited, ledger)
         if problems:
@@ -134,12 +135,6 @@ def resume(
         store.save_status(uid, status)
         store.record_event(uid, "ExperimentResumed", f"Resumed with {len(requeued)} trials to run again")
     return store.experiment(experiment.metadata.namespace or "default", name)
-
-
-def _with_budget(experiment: Experiment, max_trials: int | None, parallel: int | None) -> Experiment:
-    changes = {"max_trial_count": max_trials, "parallel_trial_count": parallel}
-    spec = experiment.spec.model_copy(update={field: value for field, value in changes.items() if value is not None})
-    return experiment.model_copy(update={"spec": spec})
 
 
 def delete(home: Home, store: Store, experiment: Experiment) -> None:

@@ -99,9 +99,7 @@ def make_collector(
             return _Lines(kind, local_path(path, root), path, parser)
         case "TensorFlowEvent" if path is not None:
             return _Events(local_path(path, root), path, metrics)
-    raise Unsupported(
-        f"the metrics collector {kind} needs Kubernetes; on one machine there are {', '.join(KINDS)}"
-    )
+    raise Unsupported(f"the metrics collector {kind} needs Kubernetes; on one machine there are {', '.join(KINDS)}")
 
 
 class _Lines(Collector):

@@ -83,6 +83,10 @@ def notes(job: Mapping[str, Any], *, primary: str | None, with_image: bool) -> l
     ignored += [name for field, name in _POD.items() if pod.get(field)]
     containers = [main, *(item for item in pod.get("initContainers") or [] if isinstance(item, dict))]
     ignored += [field for field in _CONTAINER if any(container.get(field) for container in containers)]
+    if "backoffLimit" not in spec:
+        found.append(
+            "a failing trial is tried 7 times, as on Kubernetes, since the Job states no backoffLimit (0 fails at once)"
+        )
     if ignored:
         found.append(f"not honoured on one machine: {', '.join(dict.fromkeys(ignored))}")
     unknown = [

@@ -27,6 +27,7 @@ from katib.runners import local_limits, supervisor
 from katib.runners.container import Command, command_of, main_container, pod_spec, replace_paths
 from katib.runners.container_engine import find_engine, remove_command, run_command
 from katib.runners.exit import Exit, exit_of, job_status
+from katib.runners.trial_files import OUTPUT_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,10 +35,7 @@ if TYPE_CHECKING:
 
     from katib.errors import Problem
 
-__all__ = ["OUTPUT_NAME", "JobReport", "ProcessRunner", "TrialRun"]
-
-OUTPUT_NAME: Final = supervisor.OUTPUT_NAME
-"""The file in a trial's folder that holds what it printed, both streams in order."""
+__all__ = ["JobReport", "ProcessRunner", "TrialRun"]
 
 _BACKOFF_LIMIT: Final = 6
 _GRACE_SECONDS: Final = 30.0
@@ -294,6 +292,7 @@ class ProcessRunner:
         steps = [*(pod.get("initContainers") or []), main]
         return {
             "attempt": run.attempt,
+            "output": OUTPUT_NAME,
             "steps": [self._step(container, run) for container in steps],
             "cleanup": [] if self._engine is None else remove_command(self._engine, run.name),
             "backoff_limit": int(spec.get("backoffLimit", _BACKOFF_LIMIT)),

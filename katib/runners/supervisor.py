@@ -29,7 +29,6 @@ from typing import Any
 LOCK_NAME = "supervisor.lock"
 REQUEST_NAME = "request.json"
 RESULT_NAME = "result.json"
-OUTPUT_NAME = "output.log"
 KILL = signal.SIGUSR1
 """Tells a supervisor to kill its trial at once; SIGTERM tells it to end the trial within its grace."""
 
@@ -153,7 +152,7 @@ class _Trial:
         self._limit: int = request["backoff_limit"]
         self._grace: float = request["grace_seconds"]
         self._attempt_seconds: float | None = request["attempt_seconds"]
-        self._output = os.path.join(folder, OUTPUT_NAME)  # noqa: PTH118 - see above
+        self._output = os.path.join(folder, request["output"])  # noqa: PTH118 - see above
         seconds: float | None = request["deadline_seconds"]
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._process = 0

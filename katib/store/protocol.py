@@ -214,6 +214,9 @@ class Store(Protocol):
     def job(self, uid: str, trial_name: str) -> dict[str, Any] | None:
         """Return the job document of a trial, or None when none was kept."""
 
+    def jobs(self, uid: str) -> dict[str, dict[str, Any]]:
+        """Return the job documents of all trials that have one, by the trial's name."""
+
     # -- observations ---------------------------------------------------------------------------------------------
 
     def append_observations(

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from katib.errors import RunnerError, Unsupported
-from katib.runners.process import OUTPUT_NAME, ProcessRunner, TrialRun
+from katib.runners.process import ProcessRunner, TrialRun
+from katib.runners.trial_files import OUTPUT_NAME
 
 
 def job(script: str, *, spec: dict | None = None, pod: dict | None = None, **container) -> dict:

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, insert, select, update
 
 from katib.store.sql.documents import dump, load
-from katib.store.sql.keys import trial_key
-from katib.store.sql.schema import trial_jobs
+from katib.store.sql.keys import experiment_key, trial_key
+from katib.store.sql.schema import trial_jobs, trials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Connection
 
-__all__ = ["read_job", "save_job"]
+__all__ = ["read_job", "read_jobs", "save_job"]
 
 _INSERT = insert(trial_jobs)
 _UPDATE = update(trial_jobs).where(trial_jobs.c.trial_id == bindparam("key")).values(job=bindparam("job"))
 _READ = select(trial_jobs.c.job).where(trial_jobs.c.trial_id == bindparam("key"))
+_READ_ALL = select(trials.c.name, trial_jobs.c.job).join(trial_jobs).where(trials.c.experiment_id == bindparam("key"))
 
 
 def save_job(connection: Connection, uid: str, trial: str, job: Mapping[str, Any]) -> None:
@@ -35,3 +36,9 @@ def read_job(connection: Connection, uid: str, trial: str) -> dict[str, Any] | N
     text = connection.execute(_READ, {"key": trial_key(connection, uid, trial)}).scalar()
     job: dict[str, Any] | None = None if text is None else load(text)
     return job
+
+
+def read_jobs(connection: Connection, uid: str) -> dict[str, dict[str, Any]]:
+    """Return every job of an experiment by its trial's name."""
+    rows = connection.execute(_READ_ALL, {"key": experiment_key(connection, uid)})
+    return {name: load(job) for name, job in rows}

@@ -149,6 +149,11 @@ class SqlStore(Store):
         with self._database.reading() as connection:
             return jobs.read_job(connection, uid, trial_name)
 
+    @override
+    def jobs(self, uid: str) -> dict[str, dict[str, Any]]:
+        with self._database.reading() as connection:
+            return jobs.read_jobs(connection, uid)
+
     # -- observations ---------------------------------------------------------------------------------------------
 
     @override

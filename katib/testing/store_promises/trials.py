@@ -24,7 +24,7 @@ __all__ = ["TrialPromises"]
 
 
 class TrialPromises(Promises):
-    """What ``record_trials``, ``trials``, ``trial``, ``count_trials``, ``changes``, ``save_job`` and ``job`` do."""
+    """What ``record_trials``, ``trials``, ``trial``, ``count_trials``, ``changes``, ``save_job``, ``job`` and ``jobs`` do."""
 
     def test_every_field_of_a_record_comes_back(self, store: Store, place: Path) -> None:
         """A field the specimen leaves at its default would prove nothing."""
@@ -192,3 +192,13 @@ class TrialPromises(Promises):
         store.save_job(uid, "search-0000", job)
         assert store.job(uid, "search-0000") == job
         assert store.job(uid, "search-0001") is None
+
+    def test_jobs_of_an_experiment_come_together(self, store: Store) -> None:
+        """By name; trials without one and those of other experiments are absent."""
+        uid, other = recorded(store, trials=3), recorded(store, "other", trials=1)
+        for name in ("search-0000", "search-0002"):
+            store.save_job(uid, name, {"of": name})
+        store.save_job(other, store.trials(other)[0].name, {"of": "other"})
+        assert store.jobs(uid) == {name: {"of": name} for name in ("search-0000", "search-0002")}
+        with pytest.raises(NotFound):
+            store.jobs("no-such-uid")

@@ -10,7 +10,7 @@ def job(*, spec=None, pod=None, kind="Job", version="batch/v1", **container):
     return {
         "apiVersion": version,
         "kind": kind,
-        "spec": {**(spec or {}), "template": {"spec": {"containers": [main], **(pod or {})}}},
+        "spec": {"backoffLimit": 0, **(spec or {}), "template": {"spec": {"containers": [main], **(pod or {})}}},
     }
 
 
@@ -70,6 +70,13 @@ def test_everything_that_is_not_honoured_is_said_once():
     assert "TOKEN" in text
     assert "NAME" not in text
     assert "proxy" in text
+
+
+def test_attempts_that_nobody_asked_for_are_said():
+    document = job()
+    del document["spec"]["backoffLimit"]
+    [note] = notes(document, primary="main", with_image=False)
+    assert "backoffLimit" in note
 
 
 def test_an_engine_honours_the_image():

@@ -50,7 +50,7 @@ def _katib(
     """
     context.obj = Settings().merged(home=home, namespace=namespace, no_color=no_color, verbose=verbose)
     if version:
-        from katib.cli.version import sentence
+        from katib.cli.commands.version import sentence
 
         sys.stdout.write(f"{sentence()}\n")
         raise typer.Exit

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import katib.cli
+import katib.cli.commands
 from katib.cli.command_table import COMMANDS
 from katib.cli.main import main
 
@@ -19,8 +19,8 @@ def test_summary_is_the_first_line_of_the_commands_docstring(name):
 
 def test_every_module_with_a_command_is_in_the_table():
     modules = {
-        f"katib.cli.{path.stem}"
-        for path in Path(katib.cli.__file__).parent.glob("*.py")
+        f"katib.cli.commands.{path.stem}"
+        for path in Path(katib.cli.commands.__file__).parent.glob("*.py")
         if any(line.startswith("def command(") for line in path.read_text().splitlines())
     }
     assert modules == {line.module for line in COMMANDS.values()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import katib.cli.version
+import katib.cli.commands.version
 from katib.cli.failures import explain
 from katib.cli.main import main
 from katib.errors import (
@@ -64,7 +64,7 @@ def broken(monkeypatch):
     def fail():
         raise LookupError("not planned")
 
-    monkeypatch.setattr(katib.cli.version, "sentence", fail)
+    monkeypatch.setattr(katib.cli.commands.version, "sentence", fail)
 
 
 @pytest.mark.usefixtures("broken")
@@ -107,5 +107,5 @@ def test_other_ends(raised, code, monkeypatch):
     def fail():
         raise raised
 
-    monkeypatch.setattr(katib.cli.version, "sentence", fail)
+    monkeypatch.setattr(katib.cli.commands.version, "sentence", fail)
     assert main(["version"]) == code

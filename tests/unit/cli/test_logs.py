@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from katib.cli.logs import follow, tail_start, terminal_texts
+from katib.cli.commands.logs import follow, tail_start, terminal_texts
 
 
 @pytest.fixture

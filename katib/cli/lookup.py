@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from katib.engine.trial import TrialRecord
     from katib.store.protocol import Store
 
-__all__ = ["Kind", "Reference", "experiment_named", "find_trial", "parse_reference"]
+__all__ = ["Kind", "Reference", "experiment_named", "find_trial", "kind_of", "parse_reference"]
 
 
 class Kind(enum.StrEnum):
@@ -35,10 +35,17 @@ _WORDS = {word: kind for kind in Kind for word in (kind.value, f"{kind.value}s",
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Objects of one kind; no names means all of them."""
+    """Objects of one kind; no names means all of them.
+
+    Attributes:
+        kind: Their kind.
+        names: Their names.
+        is_stated: The user said the kind; without a word it is an experiment.
+    """
 
     kind: Kind
     names: tuple[str, ...]
+    is_stated: bool = True
 
 
 def parse_reference(words: Sequence[str], *, needs_name: bool = False) -> Reference:
@@ -52,7 +59,7 @@ def parse_reference(words: Sequence[str], *, needs_name: bool = False) -> Refere
         InvalidInput: A kind that is none, or names of several kinds.
     """
     if not words:
-        return Reference(Kind.EXPERIMENT, ())
+        return Reference(Kind.EXPERIMENT, (), is_stated=False)
     if words[0].lower() in _WORDS and not (needs_name and len(words) == 1):
         kind, names = _WORDS[words[0].lower()], list(words[1:])
     else:
@@ -73,11 +80,26 @@ def parse_reference(words: Sequence[str], *, needs_name: bool = False) -> Refere
                 )
             kind = named
         found.append(rest if slash else name)
-    return Reference(kind or Kind.EXPERIMENT, tuple(found))
+    return Reference(kind or Kind.EXPERIMENT, tuple(found), is_stated=kind is not None)
 
 
 def _one(kind: Kind) -> str:
     return f"an {kind}" if kind is Kind.EXPERIMENT else f"a {kind}"
+
+
+def kind_of(store: Store, namespace: str, reference: Reference, name: str) -> Kind:
+    """Return the kind of one of a reference's names: a name without a kind may be a trial's, if no experiment has it."""
+    if reference.is_stated:
+        return reference.kind
+    try:
+        store.experiment(namespace, name)
+    except NotFound:
+        try:
+            find_trial(store, namespace, name)
+        except NotFound:
+            return Kind.EXPERIMENT  # whose absence is told with what is like it
+        return Kind.TRIAL
+    return Kind.EXPERIMENT
 
 
 def experiment_named(store: Store, namespace: str, name: str) -> Experiment:

@@ -46,7 +46,7 @@ def _katib(
 ) -> None:
     """Hyperparameter tuning: run Katib experiments on this machine.
 
-    Start with: katib init > experiment.yaml && katib run experiment.yaml
+    Start with: katib init experiment.yaml && katib run experiment.yaml
     """
     context.obj = Settings().merged(home=home, namespace=namespace, no_color=no_color, verbose=verbose)
     if version:

@@ -142,18 +142,18 @@ def test_export_writes_what_the_trials_are(ran, answer):
     assert [row["trial"] for row in rows] == names(ran)
     for row in rows:
         assert row["metrics.loss"] == row["parameters.x"]
-    assert json.loads(answer("export", "exp", "--format", "json"))[0]["state"] == "Succeeded"
+    assert json.loads(answer("export", "exp", "-o", "json"))[0]["state"] == "Succeeded"
     series = list(csv.DictReader(answer("export", "exp", "--series").splitlines()))
     assert [row["value"] for row in series] == [row["metrics.loss"] for row in rows]
 
 
 def test_export_file_appears_whole_or_not_at_all(ran):
     target = ran.folder / "trials.csv"
-    ran("export", "exp", "-o", target)
+    ran("export", "exp", "--file", target)
     assert target.read_text() == ran("export", "exp").stdout
     before = sorted(ran.folder.iterdir())
-    assert "cannot write" in ran("export", "exp", "-o", ran.folder / "no" / "x.csv", code=2).stderr
-    assert "cannot write" in ran("export", "exp", "-o", ran.folder, code=2).stderr
+    assert "cannot write" in ran("export", "exp", "--file", ran.folder / "no" / "x.csv", code=2).stderr
+    assert "cannot write" in ran("export", "exp", "--file", ran.folder, code=2).stderr
     assert sorted(ran.folder.iterdir()) == before
 
 

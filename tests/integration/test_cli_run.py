@@ -120,14 +120,14 @@ def test_all_problems_of_all_files_are_told_and_nothing_is_started(katib):
 
 
 def test_init_writes_what_runs_as_it_is(katib):
-    done = katib("init", "-o", "first.yaml", "--name", "mine")
+    done = katib("init", "first.yaml", "--name", "mine")
     assert "katib run first.yaml" in done.stdout
     assert done.stderr == ""
     katib("validate", "first.yaml")
     katib("run", "first.yaml", "-q")
     assert len(katib.get("trials", "mine")["items"]) == 12
     before = (katib.folder / "first.yaml").read_text()
-    assert "first.yaml exists already" in katib("init", "-o", "first.yaml", code=4).stderr
+    assert "first.yaml exists already" in katib("init", "first.yaml", code=4).stderr
     assert (katib.folder / "first.yaml").read_text() == before
     assert katib("init", "--name", "mine").stdout == before
 

@@ -31,9 +31,10 @@ def test_failed_trial_says_exit_code_and_last_lines_and_the_experiment_fails_at_
     experiment = katib.get("get", "experiment", "exp")
     assert katib.condition(experiment)["type"] == "Failed"
     name = katib.get("trials", "exp")["items"][0]["metadata"]["name"]
-    told = katib("describe", "trial", name).stdout
-    assert "exit code 3" in told
-    assert "about to break" in told
+    for words in (("trial", name), (name,), (f"trial/{name}",), ("exp",)):
+        told = katib("describe", *words).stdout
+        assert "exit code 3" in told, words
+        assert "about to break" in told, words
     assert "Traceback" not in done.stderr
 
 
@@ -149,7 +150,7 @@ def test_name_that_is_taken_is_a_conflict_and_replace_takes_it_over(katib):
 
 def test_delete_leaves_nothing(katib):
     katib("run", katib.write())
-    katib("delete", "exp", "--yes")
+    katib("delete", "exp")  # no terminal, no question
     assert katib.get("get", "experiments")["items"] == []
     assert list((katib.home / "experiments").iterdir()) == []
     assert "exp" in katib("describe", "exp", code=3).stderr

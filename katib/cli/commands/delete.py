@@ -22,13 +22,13 @@ def command(
 ) -> None:
     """Delete experiments with their trials and files.
 
-    Asks first on a terminal; elsewhere --yes is needed.
+    Asks first on a terminal; a script is taken at its word.
     """
     from katib.cli.counted import counted
     from katib.cli.lookup import experiment_named
     from katib.cli.printing import note, say
     from katib.cli.run_summary import command_of
-    from katib.errors import Conflict, Interrupted, InvalidInput
+    from katib.errors import Conflict, Interrupted
     from katib.local.submit import delete
 
     with settings.open_store() as store:
@@ -37,9 +37,7 @@ def command(
             if settings.home.is_driven(experiment.metadata.uid or ""):
                 name, namespace = experiment.metadata.name, experiment.metadata.namespace
                 raise Conflict(f"experiment {name!r} is running: stop it first ({command_of('stop', name, namespace)})")
-        if not yes:
-            if not sys.stdin.isatty():
-                raise InvalidInput("deleting cannot be undone: confirm it with --yes")
+        if not yes and sys.stdin.isatty():
             for experiment in experiments:
                 trials = experiment.status.trials if experiment.status else 0
                 note(f"experiment {experiment.metadata.name} with {counted(trials, 'trial')} and all files of it")

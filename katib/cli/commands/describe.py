@@ -18,9 +18,9 @@ __all__ = ["command"]
 def command(settings: Settings, references: References = None, output: OutputOption = Output.TABLE) -> None:
     """Tell everything about an experiment or a trial.
 
-    katib describe NAME, katib describe trial NAME
+    katib describe NAME, katib describe trial NAME. A name alone is an experiment's, or a trial's if no experiment has it.
     """
-    from katib.cli.lookup import Kind, parse_reference
+    from katib.cli.lookup import Kind, kind_of, parse_reference
     from katib.cli.printing import say
     from katib.cli.resource_output import print_resources
     from katib.errors import InvalidInput
@@ -32,10 +32,12 @@ def command(settings: Settings, references: References = None, output: OutputOpt
     with settings.open_store() as store:
         if people and reference.kind is not Kind.SUGGESTION:
             for place, name in enumerate(reference.names):
-                lines = _lines(settings, store, reference.kind, name)
+                lines = _lines(settings, store, kind_of(store, settings.namespace, reference, name), name)
                 say("\n".join(["", *lines] if place else lines))
             return
-        resources = [_resource(settings, store, reference.kind, name) for name in reference.names]
+        kinds = [kind_of(store, settings.namespace, reference, name) for name in reference.names]
+        pairs = zip(kinds, reference.names, strict=True)
+        resources = [_resource(settings, store, kind, name) for kind, name in pairs]
         print_resources(resources, Output.YAML if people else output, single=len(resources) == 1)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-class Format(enum.StrEnum):
+class Form(enum.StrEnum):
     """What is written."""
 
     CSV = "csv"
@@ -33,20 +33,22 @@ class Format(enum.StrEnum):
 def command(
     settings: Settings,
     name: ExperimentName,
-    format_: Annotated[
-        Format,
+    output: Annotated[
+        Form,
         typer.Option(
+            "--output",
+            "-o",
             "--format",
             metavar="FORM",
             help="csv (the default) for a spreadsheet, json for a program.",
             show_default=False,
         ),
-    ] = Format.CSV,
+    ] = Form.CSV,
     series: Annotated[
         bool, typer.Option("--series", help="Every report of every metric instead of one row per trial.")
     ] = False,
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write this file instead of standard output.")
+    file: Annotated[
+        str | None, typer.Option("--file", metavar="FILE", help="Write this file instead of standard output.")
     ] = None,
 ) -> None:
     """Write the trials of an experiment as CSV or JSON.
@@ -60,8 +62,8 @@ def command(
         experiment = experiment_named(store, settings.namespace, name)
         heading = series_columns() if series else columns(experiment)
         rows = series_rows(store, experiment) if series else trial_rows(store, experiment)
-        with _destination(output) as file:
-            (write_csv if format_ is Format.CSV else write_json)(file, heading, rows)
+        with _destination(file) as destination:
+            (write_csv if output is Form.CSV else write_json)(destination, heading, rows)
 
 
 class _SafeTerminal:

@@ -17,14 +17,17 @@ __all__ = ["command"]
 
 def command(
     settings: Settings,  # noqa: ARG001 - every command has it
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]", help="Write this file, which must be new; else standard output.", show_default=False
+        ),
+    ] = None,
     algorithm: Annotated[
         str,
         typer.Option("--algorithm", "-a", metavar="NAME", autocompletion=complete_algorithms, help="The algorithm."),
     ] = "random",
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="The experiment's name.")] = "first",
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write this file, which must be new.")
-    ] = None,
 ) -> None:
     """Write a commented experiment to start from.
 
@@ -45,11 +48,11 @@ def command(
         .replace("    # @SETTINGS@\n", _settings(described))
     )
     problems = _problems(text)
-    if output is None or output == "-":
+    if file is None or file == "-":
         say(text.rstrip("\n"))
     else:
-        _write_new(output, text)
-        say(f"{output} written; katib run {shlex.quote(output)} runs it" + ", once it is filled in" * bool(problems))
+        _write_new(file, text)
+        say(f"{file} written; katib run {shlex.quote(file)} runs it" + ", once it is filled in" * bool(problems))
     for problem in problems:
         note(f"note: before it can run: {problem}")
 

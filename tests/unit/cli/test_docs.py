@@ -39,7 +39,7 @@ def test_every_command_is_there_under_its_heading_and_no_other():
 def test_every_option_of_a_command_is_named(name, capsys):
     main([name, "--help"])
     help_text = capsys.readouterr().out.split("Common options:")[0]
-    own = set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", help_text, re.MULTILINE))
+    own = set(re.findall(r"(?<!\S)(--[a-z-]+)", help_text))
     said = part_of(name)
     missing = {option for option in own if option not in said}
     assert missing <= ({"--output"} if "-o" in said else set())
@@ -50,7 +50,7 @@ def test_every_option_of_a_command_is_named(name, capsys):
 def test_environment_is_what_the_code_reads():
     assert [row[0].strip("`") for row in rows("Environment")] == list(ENVIRONMENT)
     read = set()
-    for path in [*(ROOT / "katib" / "cli").glob("*.py"), ROOT / "katib" / "local" / "home.py"]:
+    for path in [*(ROOT / "katib" / "cli").rglob("*.py"), ROOT / "katib" / "local" / "home.py"]:
         read |= set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", path.read_text(encoding="utf-8")))
     assert read - {"TERM", "XDG_DATA_HOME"} == set(ENVIRONMENT)
 

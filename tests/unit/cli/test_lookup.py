@@ -26,12 +26,13 @@ from katib.errors import InvalidInput, NotFound
     ],
 )
 def test_references(words, kind, names):
-    assert parse_reference(words.split()) == Reference(kind, names)
+    stated = words not in {"", "digits"}
+    assert parse_reference(words.split()) == Reference(kind, names, is_stated=stated)
 
 
 @pytest.mark.parametrize("word", ["exp", "trials", "suggestion"])
 def test_kind_alone_is_a_name_where_a_name_is_needed(word):
-    assert parse_reference([word], needs_name=True) == Reference(Kind.EXPERIMENT, (word,))
+    assert parse_reference([word], needs_name=True) == Reference(Kind.EXPERIMENT, (word,), is_stated=False)
     assert parse_reference([word, "a"], needs_name=True).names == ("a",)
 
 

@@ -71,6 +71,8 @@ class AlgorithmContract:
     algorithm: ClassVar[str]
     settings: ClassVar[dict[str, str]] = {}
     bad_settings: ClassVar[dict[str, str]] = {"no_such_setting": "1"}
+    always: ClassVar[list[dict[str, Any]]] = []
+    """Parameters it cannot do without, added to every space of these tests."""
     continuous: ClassVar[bool] = True
     """Whether parameters may be a continuum."""
     conditional: ClassVar[bool] = True
@@ -94,7 +96,7 @@ class AlgorithmContract:
                 "algorithmName": self.algorithm,
                 "algorithmSettings": [{"name": name, "value": value} for name, value in self.settings.items()],
             },
-            "parameters": parameters,
+            "parameters": [*parameters, *self.always],
             "constraints": [{"expression": text} for text in constraints],
             "parallelTrialCount": 4,
         }

@@ -73,4 +73,6 @@ def _problem(item: Any, name: str, where: str, algorithm: str, model: type[Algor
     if item["type"] == "value_error" and not name:
         return Problem(where, str(item["ctx"]["error"]))
     said = str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    return Problem(f"{where}.value", f"the setting {name!r} {said[0].lower()}{said[1:]}", item["input"])
+    # Katib's texts begin with the setting's name themselves.
+    message = said if said.startswith(f"{name} ") else f"the setting {name!r} {said[0].lower()}{said[1:]}"
+    return Problem(f"{where}.value", message, item["input"])

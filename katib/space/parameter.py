@@ -109,8 +109,8 @@ class Double(Parameter):
 
     @override
     def from_unit(self, unit: float) -> float:
-        # exp(log(x)) may be a rounding error outside.
-        return min(max(self._map.value(unit), self.low), self.high)
+        # exp(log(x)) may be a rounding error outside; numpy's numbers print in their own way.
+        return float(min(max(self._map.value(unit), self.low), self.high))
 
     @override
     def to_unit(self, value: Value) -> float:

@@ -136,6 +136,8 @@ class AlgorithmContract:
             if fresh_each_call:
                 algorithm = make()
             points = suggest(algorithm, history, count)
+            # A point is stored as text; what comes back has to be the same point.
+            assert [algorithm.problem.space.parse(point.assignments()) for point in points] == points
             issued += points
             for trial in self.issue(history, points):
                 self.finish(

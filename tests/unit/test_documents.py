@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from katib.algorithm import registry
+
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path
@@ -43,3 +45,8 @@ def test_readme_shows_a_makefile_target_for_every_command_it_names():
     named = set(re.findall(r"\bmake ([a-z]+)", (REPOSITORY / "README.md").read_text()))
     assert named
     assert named <= targets
+
+
+def test_readme_names_every_algorithm_there_is():
+    said = (REPOSITORY / "README.md").read_text()
+    assert [name for name in registry.names() if f"`{name}`" not in said] == []

@@ -16,7 +16,6 @@ the three tree models are used; the Gaussian process and its acquisition functio
 from __future__ import annotations
 
 import logging
-import warnings
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import field_validator
@@ -26,7 +25,8 @@ from katib.algorithm.settings import AlgorithmSettings
 from katib.algorithm.unseen import draw_unseen, list_unseen
 from katib.api.trial import TrialState
 from katib.errors import Problem
-from suggestions._gaussian_process import GaussianProcess
+from suggestions._model_rows import LISTED, Cube
+from suggestions._surrogates import Process, Trees, promise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from katib.algorithm.history import History, PastTrial
     from katib.algorithm.problem import SearchProblem
-    from katib.space.parameter import Parameter
     from katib.space.point import Point
     from katib.space.space import Space
 
@@ -49,24 +48,16 @@ _PORTFOLIO: Final = ("EI", "LCB", "PI")
 
 _ROWS: Final = 400
 """Trials a model knows at most."""
-_FITTED_ROWS: Final = 200
-"""Trials the hyperparameters of a Gaussian process are fitted to at most."""
 _MOST_STRATA: Final = 10_000
 """Initial points that can form a Latin hypercube; more are just random."""
 _PENDING_ROWS: Final = 100
 """Running trials a model knows at most, the latest ones."""
-_STEPS: Final = 50
 _CANDIDATES: Final = 2_000
 _CANDIDATES_NEAR: Final = 500
 """Of the candidates, those that are small changes of the best points."""
-_LISTED: Final = 2_000
-"""A finite space up to this size is looked at point by point."""
 _DECODED: Final = 200
 """Candidates, best first, that are looked at before none of them counts as new."""
 _STARTS: Final = 4
-_CLIMB: Final = 20
-_MARGIN: Final = 0.1
-"""By how much PI wants to improve, in deviations of the results: with scikit-optimize's 0.01 it never leaves the first good place."""
 _NEAR: Final = 1e-6
 """In a model's rows, nearer points are the same point: a failed one is not asked again with another last digit."""
 _APART: Final = 1e-3
@@ -183,15 +174,15 @@ class BayesianOptimization(Algorithm, name="bayesianoptimization"):
         import numpy as np
 
         space = self.problem.space
-        cube = _Cube(space)
+        cube = Cube(space)
         trials, values = self._results(history)
         units = np.array([space.to_unit(trial.point) for trial in trials])
-        model: _Process | _Trees
+        model: Process | Trees
         if self.settings.base_estimator == "GP":
-            model = _Process(cube, cube.rows(units), values)
+            model = Process(cube, cube.rows(units), values)
         else:
             seed = self._seed_of(history.next_index) % 2**32
-            model = _Trees(self.settings.base_estimator, cube.rows(units), values, seed)
+            model = Trees(self.settings.base_estimator, cube.rows(units), values, seed)
         pending = [trial.point for trial in history.running()[-_PENDING_ROWS:]] + designed
         if pending:
             model.believe(cube.rows(np.array([space.to_unit(point) for point in pending])))
@@ -279,189 +270,6 @@ def _levelled(raw: Array) -> Array:
     return np.asarray((values - values.mean()) / (deviation if deviation > 0 else 1.0))
 
 
-class _Column:
-    """One parameter in the unit cube, and its columns in a model's rows."""
-
-    def __init__(self, parameter: Parameter, place: int) -> None:
-        import numpy as np
-
-        self.place = place
-        self.categories = (parameter.cardinality or 0) if parameter.kind == "categorical" else 0
-        # Where the values are, if there are few enough to tell them apart.
-        self.levels: Any = None
-        if parameter.cardinality is not None and parameter.cardinality <= _LISTED:
-            self.levels = np.sort([parameter.to_unit(parameter.at(i)) for i in range(parameter.cardinality)])
-        self.climbs = not self.categories and (self.levels is None or len(self.levels) > 10)  # noqa: PLR2004
-        self.parent = -1
-        self.allowed: Any = None
-
-    def snapped(self, units: Array) -> Array:
-        """Return the nearest places of values."""
-        import numpy as np
-
-        if self.levels is None:
-            return np.clip(units, 0.0, 1.0)
-        return np.asarray(self.levels[np.searchsorted((self.levels[1:] + self.levels[:-1]) / 2, units)])
-
-
-class _Cube:
-    """The unit cube of a space, many points at a time.
-
-    A row of a model has one column for each number and one for each category; ``groups`` says which parameter a column belongs to.
-    """
-
-    def __init__(self, space: Space) -> None:
-        import numpy as np
-
-        self.columns = [_Column(parameter, place) for place, parameter in enumerate(space.parameters)]
-        places = {parameter.name: place for place, parameter in enumerate(space.parameters)}
-        for column, parameter in zip(self.columns, space.parameters, strict=True):
-            if parameter.activation is not None:
-                parent = space[parameter.activation.parent]
-                column.parent = places[parent.name]
-                column.allowed = np.array(
-                    [parent.to_unit(value) for value in parameter.activation.values if parent.contains(value)]
-                )
-        self.groups = np.repeat(np.arange(len(self.columns)), [column.categories or 1 for column in self.columns])
-        self.starts = np.searchsorted(self.groups, np.arange(len(self.columns)))
-
-    def snapped(self, units: Array) -> Array:
-        """Return the places of points of the space that are nearest."""
-        import numpy as np
-
-        return np.column_stack([column.snapped(units[:, column.place]) for column in self.columns])
-
-    def active(self, units: Array) -> Array:
-        """Return which parameters have a value."""
-        import numpy as np
-
-        active = np.ones(units.shape, bool)
-        for column in self.columns:  # parents come first
-            if column.parent >= 0:
-                near = np.abs(units[:, column.parent, None] - column.allowed) < 1e-9  # noqa: PLR2004 - rounding
-                active[:, column.place] = active[:, column.parent] & near.any(axis=1)
-        return active
-
-    def rows(self, units: Array) -> Array:
-        """Return what a model sees of points at these places."""
-        import numpy as np
-
-        active = self.active(units)
-        rows = np.empty((len(units), len(self.groups)))
-        for column, start in zip(self.columns, self.starts, strict=True):
-            is_active = active[:, column.place]
-            if column.categories:
-                chosen = np.minimum((units[:, column.place] * column.categories).astype(int), column.categories - 1)
-                hot = np.where(is_active[:, None], chosen[:, None] == np.arange(column.categories), 0.0)
-                # Two different categories are as far apart as the ends of a range.
-                rows[:, start : start + column.categories] = hot / np.sqrt(2)
-            else:
-                rows[:, start] = np.where(is_active, units[:, column.place], 0.5)
-        return rows
-
-
-class _Process:
-    """A Gaussian process that knows the results and believes its predictions of what has none yet.
-
-    Attributes:
-        rows: What it was told of.
-        known: How many of them, the first ones, have results.
-        best: The value to improve on.
-    """
-
-    def __init__(self, cube: _Cube, rows: Array, values: Array) -> None:
-        self._process = GaussianProcess(cube.groups)
-        fitted = slice(None)
-        if len(rows) > _FITTED_ROWS:
-            # Every second or third row: results lie in the order of their trials, so that good and bad ones are among them.
-            fitted = slice(None, None, -(-len(rows) // _FITTED_ROWS))
-        self._process.fit(rows[fitted], values[fitted], steps=_STEPS)
-        self._process.condition(rows, values)
-        self.rows, self.known = rows, len(rows)
-        # The least prediction and not the least result, which may be a lucky one of noisy results.
-        self.best = float(self._process.predict(rows)[0].min())
-
-    def believe(self, rows: Array) -> None:
-        """Know the predictions at these rows as if they were results."""
-        predicted = self._process.predict(rows)[0]
-        self._process.add(rows, predicted)
-        self.rows = self._process.rows
-        # What is promised is promised once: the next point has to be better still.
-        self.best = min(self.best, float(predicted.min()))
-
-    def predict(self, rows: Array) -> tuple[Array, Array]:
-        """Return mean and deviation."""
-        return self._process.predict(rows)
-
-    def climbed(self, name: str, start: Array, free: Array) -> Array:
-        """Return the row, of those that differ from the start in free columns only, that promises most nearby."""
-        import numpy as np
-        from scipy.optimize import minimize
-
-        def loss(part: Array) -> tuple[float, Array]:
-            row = start.copy()
-            row[free] = part
-            mean, deviation, mean_slope, deviation_slope = self._process.gradient(row)
-            worth, by_mean, by_deviation = _promise(name, np.array(mean), np.array(deviation), self.best)
-            return -float(worth), -(by_mean * mean_slope + by_deviation * deviation_slope)[free]
-
-        found = minimize(
-            loss,
-            start[free],
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(0.0, 1.0)] * int(free.sum()),
-            options={"maxiter": _CLIMB},
-        )
-        end = start.copy()
-        end[free] = np.clip(found.x, 0.0, 1.0)
-        return end
-
-
-class _Trees:
-    """One of scikit-optimize's tree models, fitted again whenever it is told of points without a result.
-
-    Its attributes are those of ``_Process``.
-    """
-
-    def __init__(self, kind: str, rows: Array, values: Array, seed: int) -> None:
-        self._kind, self._seed = kind, seed
-        self.rows, self._values, self.known = rows, values, len(rows)
-        self._fit()
-        self.best = float(values.min())
-
-    def _fit(self) -> None:
-        import numpy as np
-        from skopt.utils import cook_estimator
-
-        self._model = cook_estimator(self._kind, random_state=np.random.RandomState(self._seed))
-        with warnings.catch_warnings():
-            # scikit-optimize still calls scikit-learn as it was some versions ago.
-            warnings.simplefilter("ignore")
-            self._model.fit(self.rows, self._values)
-
-    def believe(self, rows: Array) -> None:
-        """Know a mediocre result at these rows: what trees predict themselves would not make them any surer of it."""
-        import numpy as np
-
-        self.rows, self._values = np.vstack([self.rows, rows]), np.append(self._values, np.zeros(len(rows)))
-        self._fit()
-
-    def predict(self, rows: Array) -> tuple[Array, Array]:
-        """Return mean and deviation."""
-        import numpy as np
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if self._kind == "GBRT":
-                # Its own deviation needs a function that numpy 2.4 has no more.
-                low, mean, high = self._model.predict(rows, return_quantiles=True).T
-                deviation = (high - low) / 2
-            else:
-                mean, deviation = self._model.predict(rows, return_std=True)
-        return mean, np.maximum(deviation, 1e-6)
-
-
 class _Search:
     """Looks for the points of one call.
 
@@ -469,17 +277,17 @@ class _Search:
         points: Those that were found.
     """
 
-    def __init__(self, space: Space, cube: _Cube, history: History, points: list[Point], *, climbs: bool) -> None:
+    def __init__(self, space: Space, cube: Cube, history: History, points: list[Point], *, climbs: bool) -> None:
         import numpy as np
 
         self._space, self._cube, self._history, self._climbs = space, cube, history, climbs
         self.points = points
         self._listed: Any = None
-        if space.cardinality is not None and space.cardinality <= _LISTED:
+        if space.cardinality is not None and space.cardinality <= LISTED:
             left = [space.to_unit(point) for point in space.grid() if not history.was_tried(point)]
             self._listed = np.array(left).reshape(-1, space.dimension)
 
-    def next(self, model: _Process | _Trees, name: str, promising: Array, rng: Generator) -> Point | None:
+    def next(self, model: Process | Trees, name: str, promising: Array, rng: Generator) -> Point | None:
         """Return the point that promises most by this acquisition function; None when no candidate is new."""
         import numpy as np
 
@@ -487,7 +295,7 @@ class _Search:
         if not len(units):
             return None
         worth = self._worth(model, name, units)
-        if self._listed is None and self._climbs and isinstance(model, _Process):
+        if self._listed is None and self._climbs and isinstance(model, Process):
             ends = self._ends(model, name, units[np.argsort(-worth, kind="stable")[:_STARTS]])
             if len(ends):
                 units = np.vstack([units, ends])
@@ -503,9 +311,9 @@ class _Search:
     def _is_new(self, point: Point) -> bool:
         return point not in self.points and not self._history.was_tried(point) and self._space.satisfies(point)
 
-    def _worth(self, model: _Process | _Trees, name: str, units: Array) -> Array:
+    def _worth(self, model: Process | Trees, name: str, units: Array) -> Array:
         mean, deviation = model.predict(self._cube.rows(units))
-        return _promise(name, mean, deviation, model.best)[0]
+        return promise(name, mean, deviation, model.best)[0]
 
     def _candidates(self, promising: Array, rng: Generator) -> Array:
         """Return places of points that satisfy the constraints: random ones, and small changes of the promising ones."""
@@ -529,7 +337,7 @@ class _Search:
         kept = [unit for unit in units.tolist() if self._space.satisfies(self._space.from_unit(unit))]
         return np.array(kept).reshape(-1, dimension)
 
-    def _ends(self, model: _Process, name: str, starts: Array) -> Array:
+    def _ends(self, model: Process, name: str, starts: Array) -> Array:
         """Return the places of points where climbing from these starts ends."""
         import numpy as np
 
@@ -545,28 +353,3 @@ class _Search:
             end[[column.place for column in climbing]] = model.climbed(name, row, free)[free]
             ends.append(end)
         return cube.snapped(np.array(ends)) if ends else np.empty((0, len(cube.columns)))
-
-
-def _promise(name: str, mean: Array, deviation: Array, best: float) -> tuple[Array, Array, Array]:
-    """Return what an acquisition function gives (large is good) and its derivatives by mean and deviation."""
-    import numpy as np
-    from scipy.special import erfcx, log_ndtr, ndtr
-
-    if name == "LCB":
-        kappa = 1.96  # scikit-optimize's
-        return kappa * deviation - mean, -np.ones_like(mean), np.full_like(mean, kappa)
-    margin = _MARGIN if name == "PI" else 0.0
-    u = np.maximum((best - margin - mean) / deviation, -1e4)
-    if name == "PI":
-        worth = log_ndtr(u)
-        rise = np.exp(-0.5 * u**2 - 0.5 * np.log(2 * np.pi) - worth)
-        return worth, -rise / deviation, -rise * u / deviation
-    # EI = deviation * h(u), h = density + u * ndtr(u), which far below 0 is a difference of nearly equal numbers.
-    low = np.minimum(u, -1.0)
-    mills = np.sqrt(np.pi / 2) * erfcx(-low / np.sqrt(2))
-    rest = np.maximum(1 + low * mills, 1e-12)
-    high = np.maximum(u, -1.0)
-    direct = np.exp(-0.5 * high**2) / np.sqrt(2 * np.pi) + high * ndtr(high)
-    log_h = np.where(u < -1, -0.5 * low**2 - 0.5 * np.log(2 * np.pi) + np.log(rest), np.log(direct))
-    rise = np.where(u < -1, mills / rest, ndtr(high) / direct)
-    return np.log(deviation) + log_h, -rise / deviation, (1 - rise * u) / deviation

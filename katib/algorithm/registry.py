@@ -124,7 +124,7 @@ def get(name: str) -> type[Algorithm]:
             loaded = getattr(importlib.import_module(listing.module), listing.class_name)
         else:
             loaded = point.load() if point else None
-    except Exception as error:
+    except Exception as error:  # importing a plug-in runs its code, which may raise anything
         raise AlgorithmError(f"algorithm {name!r} of {origin} cannot be loaded: {_said(error)}") from error
     if not (isinstance(loaded, type) and issubclass(loaded, Algorithm)):
         raise AlgorithmError(f"algorithm {name!r}: {origin} is no subclass of katib.algorithm.algorithm.Algorithm")
@@ -192,7 +192,7 @@ def create(experiment: Experiment, seed: int) -> Algorithm:
         return algorithm(SearchProblem.from_experiment(experiment, seed), settings)
     except KatibError:
         raise
-    except Exception as error:
+    except Exception as error:  # the same holds for its constructor
         raise AlgorithmError(f"algorithm {stated.algorithm_name!r} cannot begin: {_said(error)}") from error
 
 

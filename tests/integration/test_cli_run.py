@@ -73,6 +73,9 @@ def test_environment_chooses_the_namespace_and_an_option_counts_more(katib):
     assert katib.get("get", "exp", "exp")["metadata"]["namespace"] == "theirs"
     katib("run", path, "-n", "mine")
     everywhere = {item["metadata"]["namespace"] for item in katib.get("get", "-A")["items"]}
+    elsewhere = katib("get", "-n", "nowhere").stderr
+    assert "no experiments in namespace nowhere" in elsewhere
+    assert all(namespace in elsewhere for namespace in everywhere)
     assert everywhere == {"theirs", "mine"}
     assert katib.get("validate", path)["metadata"]["namespace"] == "theirs"
 

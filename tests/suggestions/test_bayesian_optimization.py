@@ -14,7 +14,8 @@ from katib.api.trial import TrialState
 from katib.errors import InvalidInput
 from katib.testing.algorithm_contract import MIXED, AlgorithmContract
 from suggestions._gaussian_process import GaussianProcess
-from suggestions.bayesian_optimization import _levelled, _promise
+from suggestions._surrogates import promise
+from suggestions.bayesian_optimization import _levelled
 
 
 def _double(name, low, high, **more):
@@ -360,11 +361,11 @@ def test_gradients_are_those_of_the_functions():
         for best in (-3.0, mean, 3.0):
 
             def worth(row, kind=kind, best=best):
-                return float(_promise(kind, *map(np.array, process.gradient(row)[:2]), best)[0])
+                return float(promise(kind, *map(np.array, process.gradient(row)[:2]), best)[0])
 
             def slope(row, kind=kind, best=best):
                 at, by, at_slope, by_slope = process.gradient(row)
-                _, by_mean, by_deviation = _promise(kind, np.array(at), np.array(by), best)
+                _, by_mean, by_deviation = promise(kind, np.array(at), np.array(by), best)
                 return by_mean * at_slope + by_deviation * by_slope
 
             assert check_grad(worth, slope, place) < 1e-3 * (1 + np.abs(slope(place)).max())

@@ -108,8 +108,11 @@ class _Scope:
         return [store.experiment(item.namespace, item.name) for item in found]
 
     def nothing(self, what: str) -> str:
-        """Return the sentence for an empty list."""
+        """Return the sentence for an empty list, and where else to look."""
         where = "" if self.namespace is None else f" in namespace {self.namespace}"
+        others = sorted({item.namespace for item in self.store.experiments()} - {self.namespace})
+        if self.namespace is not None and others:
+            return f"no {what}{where}; there are experiments in {', '.join(others)} (-A looks everywhere)"
         hint = "; katib run FILE makes one" if what == "experiments" else ""
         return f"no {what}{where}{hint}"
 

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from katib.algorithm import registry
+from katib.metrics.collector import KINDS
+
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
 EXPERIMENTS = sorted(EXAMPLES.glob("*/*.yaml"))
@@ -31,6 +34,13 @@ def test_example_succeeds_with_every_trial_measured(katib, path):
 def test_every_example_is_listed_in_its_readme():
     listed = (EXAMPLES / "README.md").read_text()
     assert [path.name for path in EXPERIMENTS if path.name not in listed] == []
+
+
+def test_every_algorithm_and_every_collector_has_an_example():
+    specs = [yaml.safe_load(path.read_text())["spec"] for path in EXPERIMENTS]
+    assert {spec["algorithm"]["algorithmName"] for spec in specs} == set(registry.names())
+    collectors = {spec.get("metricsCollectorSpec", {}).get("collector", {}).get("kind", "StdOut") for spec in specs}
+    assert collectors == set(KINDS)
 
 
 def test_grid_example_visits_every_combination_once(katib):

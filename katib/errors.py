@@ -83,6 +83,7 @@ class Problem:
         value: The offending value as written, or None where there is none to show (a missing field).
         hint: A fix to try, such as ``did you mean 'maxTrialCount'?``; empty when there is no good guess.
         line: 1-based line in the source text when it is known.
+        katib_text: What Katib's own services say of this fault, word for word; empty where they say nothing.
     """
 
     path: str
@@ -90,6 +91,7 @@ class Problem:
     value: object = None
     hint: str = ""
     line: int | None = None
+    katib_text: str = ""
 
     def __str__(self) -> str:
         where = _shorten(self.path, 200) or "document"

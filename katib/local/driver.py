@@ -60,6 +60,8 @@ _POLL_SECONDS = 0.15
 """How often running trials are read; a printed line is stored well within a second."""
 _REQUEST_SECONDS = 0.3
 """How often the store is asked whether another process wants this run to end."""
+_PATIENCE_SECONDS = 2.0
+"""What waits for less than this is nothing people want to read about."""
 
 
 def _ignore(_event: Event) -> None:
@@ -104,6 +106,8 @@ class Driver:
         self._to_stop: list[str] = []
         self._untold: list[Event] = []
         self._waiting = ""
+        self._waiting_since = 0.0
+        self._waiting_told = ""
         self._stops = 0
         self._stops_told = 0
         self._next_look = 0.0
@@ -267,7 +271,11 @@ class Driver:
             self._tell(event)
         if decided.waiting != self._waiting:
             self._waiting = decided.waiting
-            self._tell(Waiting(decided.waiting))
+            self._waiting_since = time.monotonic()
+        lasting = time.monotonic() - self._waiting_since >= _PATIENCE_SECONDS
+        if self._waiting != self._waiting_told and (lasting or not self._waiting):
+            self._waiting_told = self._waiting
+            self._tell(Waiting(self._waiting))
 
     def _act(self, decided: Plan, suggester: Suggester) -> None:
         """Apply the actions that touch the world; each may be applied again without harm."""

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt type bench wheel clean
+.PHONY: help setup demo test lint fmt type bench proto verify wheel clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,19 @@ type: setup ## types only
 
 bench: setup ## measure every figure the project promises and print them as one table
 	$(BIN)/python tests/benchmarks/run.py
+
+proto: setup ## make the messages of katib.rpc anew from proto/
+	$(call protoc,proto/katib/v1beta1,api,v1beta1)
+	$(call protoc,proto/katib/v1,request_parts,request_parts)
+
+# folder, file and the name it has in katib.rpc
+define protoc
+	$(BIN)/python -m grpc_tools.protoc --proto_path=$(1) --descriptor_set_out=katib/rpc/$(3).binpb --pyi_out=katib/rpc $(2).proto
+	mv katib/rpc/$(2)_pb2.pyi katib/rpc/$(3).pyi
+endef
+
+verify: proto ## check that everything generated is what its source says
+	git diff --exit-code -- katib/rpc
 
 wheel: setup ## build the wheel and the source archive into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,15 +1,13 @@
-"""What `hyperband` and `asha` share: their settings, the ladder of resources, and how a trial is read and ranked.
+"""What `hyperband` and `asha` share: their settings, the ladder of resources, and where new configurations come from.
 
-It decides nothing about who climbs when; that is the whole difference between the two. Everything an algorithm has to find again
-travels as labels of its points: the bracket, the rung, the configuration's id and the trial it was promoted from.
+It decides nothing about who climbs when; that is the whole difference between the two. How the past is read is in
+``suggestions._halving_past``.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections import Counter
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,9 +21,9 @@ from katib.space.point import Point
 from katib.space.space import Space
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Hashable, Iterator
 
-    from katib.algorithm.history import History, PastTrial
+    from katib.algorithm.history import History
     from katib.algorithm.problem import SearchProblem
     from katib.space.parameter import Parameter, Value
 
@@ -35,20 +33,11 @@ __all__ = [
     "HalvingSettings",
     "Ladder",
     "Supply",
-    "Visit",
-    "Visits",
-    "best_first",
-    "labels_of",
     "problems",
     "share",
 ]
 
 SETTINGS: Final = "spec.algorithm.algorithmSettings"
-_BRACKET: Final = "katib.kubeflow.org/halving-bracket"
-_RUNG: Final = "katib.kubeflow.org/halving-rung"
-_CONFIGURATION: Final = "katib.kubeflow.org/halving-configuration"
-_PARENT: Final = "katib.kubeflow.org/halving-parent"
-_LONGEST_LABEL: Final = 63
 _MOST_RUNGS: Final = 100
 ROUNDING: Final = 1e-9
 """What a power of eta may be off by, as a share of it."""
@@ -106,7 +95,8 @@ def problems(problem: SearchProblem, settings: HalvingSettings) -> Iterator[Prob
         yield Problem("spec.objectives", "successive halving ranks by one objective")
     resource = next((each for each in problem.space.parameters if each.name == settings.resource_name), None)
     if resource is None:
-        yield Problem(SETTINGS, "value of resource_name setting must be in parameters.", settings.resource_name)
+        said = "value of resource_name setting must be in parameters."
+        yield Problem(SETTINGS, said, settings.resource_name, katib_text=said)
         return
     if resource.kind == "categorical":
         yield Problem(
@@ -312,127 +302,6 @@ class Supply:
         return ordered
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One configuration on one rung.
-
-    Attributes:
-        bracket: Number of its bracket.
-        rung: Promotions it has had.
-        configuration: The same on every rung.
-        point: What is tried.
-        trial: The name of its trial.
-        ended: Whether its trial has ended.
-        rank: Smaller is better; None when it ended without a finite value, or has not ended.
-    """
-
-    bracket: int
-    rung: int
-    configuration: str
-    point: Point
-    trial: str = ""
-    ended: bool = False
-    rank: tuple[bool, float, int] | None = None
-
-
-class Visits:
-    """Where on the ladder the trials of a history are.
-
-    Their labels say so. A trial without them (the user's own, or any trial when Katib's controller asks, which keeps labels to
-    itself) is placed by its point: a configuration climbs from the lowest level it was tried at.
-
-    Args:
-        problem: What the trials are to solve.
-        ladder: Where they climb.
-        home: For a level and how many unlabelled configurations began there before: the bracket they belong to and the level of
-            its first rung, or None when there is no such bracket.
-    """
-
-    def __init__(
-        self, problem: SearchProblem, ladder: Ladder, home: Callable[[int, int], tuple[int, int] | None]
-    ) -> None:
-        self._sign = 1.0 if problem.objectives[0].minimize else -1.0
-        self._ladder = ladder
-        self._home = home
-        self._known: dict[str, tuple[PastTrial, Visit | None]] = {}
-
-    def of(self, history: History) -> list[Visit]:
-        """Return a visit for each trial that is on the ladder; what was read of a trial is kept for as long as it is the same."""
-        now: dict[str, tuple[PastTrial, Visit | None]] = {}
-        for trial in history:
-            entry = self._known.get(trial.name)
-            now[trial.name] = entry if entry is not None and entry[0] is trial else (trial, self._read(trial))
-        self._known = now
-        labelled = [visit for _, visit in now.values() if visit is not None]
-        if len(labelled) == len(now):
-            return labelled
-        return labelled + self._placed([trial for trial, visit in now.values() if visit is None], labelled)
-
-    def _read(self, trial: PastTrial) -> Visit | None:
-        try:
-            bracket, rung = int(trial.labels[_BRACKET]), int(trial.labels[_RUNG])
-            configuration = trial.labels[_CONFIGURATION]
-        except (KeyError, ValueError):
-            return None
-        return self._visit(trial, bracket, rung, configuration)
-
-    def _visit(self, trial: PastTrial, bracket: int, rung: int, configuration: str) -> Visit:
-        ended = not trial.state.is_active
-        return Visit(bracket, rung, configuration, trial.point, trial.name, ended, _rank(trial, self._sign))
-
-    def _placed(self, trials: list[PastTrial], labelled: list[Visit]) -> list[Visit]:
-        climbing = [
-            (trial, level, self._ladder.configuration(trial.point))
-            for trial in trials
-            if (level := self._ladder.level_of(trial.point)) is not None
-        ]
-        lowest: dict[Hashable, int] = {}
-        for _, level, configuration in climbing:
-            lowest[configuration] = min(level, lowest.get(configuration, level))
-        # By configuration: its bracket, its id, and the level of the bracket's first rung.
-        homes: dict[Hashable, tuple[int, str, int]] = {}
-        for visit in labelled:
-            if (level := self._ladder.level_of(visit.point)) is not None:
-                homes[self._ladder.configuration(visit.point)] = (
-                    visit.bracket,
-                    visit.configuration,
-                    level - visit.rung,
-                )
-        began: Counter[int] = Counter()
-        for trial, level, configuration in climbing:
-            if configuration not in homes and level == lowest[configuration]:
-                home = self._home(level, began[level])
-                if home is not None:
-                    began[level] += 1
-                    homes[configuration] = (home[0], str(trial.index), home[1])
-        return [
-            self._visit(trial, homes[configuration][0], level - homes[configuration][2], homes[configuration][1])
-            for trial, level, configuration in climbing
-            if configuration in homes
-        ]
-
-
-def _rank(trial: PastTrial, sign: float) -> tuple[bool, float, int] | None:
-    if not trial.is_measured or not trial.values:
-        return None
-    # A result that breaks a bound on another metric is worse than any that keeps them.
-    return not trial.feasible, sign * trial.values[0], trial.index
-
-
-def best_first(members: Iterable[Visit]) -> list[Visit]:
-    """Return the measured ones, best first; what has no value is worst and never promoted."""
-    ranked = [(visit.rank, visit) for visit in members if visit.rank is not None]
-    return [visit for _, visit in sorted(ranked, key=lambda pair: pair[0])]
-
-
 def share(count: int, eta: float) -> int:
     """Return how many of some configurations are the best one of eta."""
     return math.floor(count / eta * (1 + ROUNDING))
-
-
-def labels_of(visit: Visit, parent: Visit | None = None) -> dict[str, str]:
-    """Return the labels from which ``Visits`` reads this again."""
-    labels = {_BRACKET: str(visit.bracket), _RUNG: str(visit.rung), _CONFIGURATION: visit.configuration}
-    if parent is not None and len(parent.trial) <= _LONGEST_LABEL:
-        labels[_PARENT] = parent.trial  # for people; the configuration's id is enough to go on
-    return labels

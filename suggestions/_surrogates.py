@@ -60,8 +60,20 @@ class Process:
         """Return mean and deviation."""
         return self._process.predict(rows)
 
-    def climbed(self, name: str, start: Array, free: Array) -> Array:
-        """Return the row, of those that differ from the start in free columns only, that promises most nearby."""
+    def cheapness(self, rows: Array) -> Array:
+        """Return, of a process whose values are logarithms of times, the logarithm of what one over the time is expected to be."""
+        mean, deviation = self._process.predict(rows)
+        return -mean + 0.5 * deviation**2
+
+    def climbed(self, name: str, start: Array, free: Array, times: Process | None = None) -> Array:
+        """Return the row, of those that differ from the start in free columns only, that promises most nearby.
+
+        Args:
+            name: The acquisition function.
+            start: A row.
+            free: Which of its columns may change.
+            times: Knows the logarithms of times, for what is promised per second.
+        """
         import numpy as np
         from scipy.optimize import minimize
 
@@ -70,7 +82,12 @@ class Process:
             row[free] = part
             mean, deviation, mean_slope, deviation_slope = self._process.gradient(row)
             worth, by_mean, by_deviation = promise(name, np.array(mean), np.array(deviation), self.best)
-            return -float(worth), -(by_mean * mean_slope + by_deviation * deviation_slope)[free]
+            slope = by_mean * mean_slope + by_deviation * deviation_slope
+            if times is not None:
+                mean, deviation, mean_slope, deviation_slope = times._process.gradient(row)  # noqa: SLF001 - of its own class
+                worth = worth - mean + 0.5 * deviation**2
+                slope = slope - mean_slope + deviation * deviation_slope
+            return -float(worth), -slope[free]
 
         found = minimize(
             loss,

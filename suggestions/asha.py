@@ -8,22 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import NonNegativeInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from katib.algorithm.algorithm import Algorithm
 from katib.errors import Problem
-from suggestions._halving import (
-    SETTINGS,
-    HalvingSettings,
-    Ladder,
-    Supply,
-    Visit,
-    Visits,
-    best_first,
-    labels_of,
-    problems,
-    share,
-)
+from suggestions._halving import SETTINGS, HalvingSettings, Ladder, Supply, problems, share
+from suggestions._halving_past import Rung, Visit, Visits, labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,11 +35,15 @@ class Asha(Algorithm, name="asha"):
 
         s: NonNegativeInt = 0
         """How many of the lowest rungs are left out: configurations begin with eta^s times the smallest resource."""
+        patience: PositiveInt = 1
+        """A rung promotes nobody before eta^patience of its configurations have ended, or as many as lead one to the top if that is
+        fewer. 1 is the paper's rule; more give up early full trainings for better ones, and leave no place empty either."""
 
     def __init__(self, problem: SearchProblem, settings: Settings) -> None:
         super().__init__(problem, settings)
         self._ladder = Ladder(problem, settings)
         self._visits = Visits(problem, self._ladder, self._home)
+        self._rungs: list[Rung] = []
 
     def _home(self, level: int, _: int) -> tuple[int, int] | None:
         return (0, self.settings.s) if level >= self.settings.s else None
@@ -64,13 +58,15 @@ class Asha(Algorithm, name="asha"):
 
     def suggest(self, history: History, count: int) -> list[Point]:
         """Return promotions, then new configurations."""
-        rungs: list[dict[str, Visit]] = [{} for _ in range(self._ladder.top - self.settings.s + 1)]
-        for visit in self._visits.of(history):
-            if 0 <= visit.rung < len(rungs):
-                rungs[visit.rung][visit.configuration] = visit
+        anew, visits = self._visits.changes(history)
+        if anew:
+            self._rungs = [Rung() for _ in range(self._ladder.top - self.settings.s + 1)]
+        for visit in visits:
+            if 0 <= visit.rung < len(self._rungs):
+                self._rungs[visit.rung].put(visit)
         supply = Supply(self._ladder, history)
         points: list[Point] = []
-        self._promote(rungs, supply, points, count, at_least=0)
+        self._promote(supply, points, count, at_least=0)
         while len(points) < count:
             ahead = len(points)
             new = supply.new(self.settings.s, self.rng(history, ahead))
@@ -80,13 +76,11 @@ class Asha(Algorithm, name="asha"):
             points.append(new.labelled(**labels_of(visit)))
         if not points and not history.running():
             # The space has no more, and too few for one of eta: then the best of each rung goes on to the whole resource.
-            self._promote(rungs, supply, points, count, at_least=1)
+            self._promote(supply, points, count, at_least=1)
         return points
 
-    def _promote(
-        self, rungs: list[dict[str, Visit]], supply: Supply, points: list[Point], count: int, *, at_least: int
-    ) -> None:
-        for parent in self._promotable(rungs, at_least):
+    def _promote(self, supply: Supply, points: list[Point], count: int, *, at_least: int) -> None:
+        for parent in self._promotable(at_least):
             if len(points) >= count:
                 return
             raised = self._ladder.raised(parent.point, self.settings.s + parent.rung + 1)
@@ -94,11 +88,10 @@ class Asha(Algorithm, name="asha"):
                 visit = Visit(0, parent.rung + 1, parent.configuration, raised)
                 points.append(raised.labelled(**labels_of(visit, parent)))
 
-    def _promotable(self, rungs: list[dict[str, Visit]], at_least: int) -> Iterator[Visit]:
+    def _promotable(self, at_least: int) -> Iterator[Visit]:
         """Yield the best of each rung who were not promoted, highest rung first."""
-        for rung in range(len(rungs) - 2, -1, -1):
-            ended = [visit for visit in rungs[rung].values() if visit.ended]
-            most = max(share(len(ended), self.settings.eta), at_least)
-            for visit in best_first(ended)[:most]:
-                if visit.configuration not in rungs[rung + 1]:
-                    yield visit
+        eta, top = self.settings.eta, len(self._rungs) - 1
+        for rung in range(top - 1, -1, -1):
+            members = self._rungs[rung]
+            if at_least or share(members.ended, eta ** min(self.settings.patience, top - rung)):
+                yield from members.best(max(share(members.ended, eta), at_least), self._rungs[rung + 1])

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import field_validator
 
+from katib.algorithm import call
 from katib.algorithm.algorithm import Algorithm
 from katib.algorithm.settings import AlgorithmSettings
 from katib.algorithm.unseen import draw_unseen, list_unseen
@@ -45,9 +46,17 @@ if TYPE_CHECKING:
 _LOGGER: Final = logging.getLogger(__name__)
 _LABEL: Final = "katib.kubeflow.org/acquisition-function"
 _PORTFOLIO: Final = ("EI", "LCB", "PI")
+_PER_SECOND: Final = {"EIps": "EI", "PIps": "PI"}
+_SHORTEST: Final = 0.5
+"""Seconds a trial counts as having taken at least: Katib tells whole ones."""
 
 _ROWS: Final = 400
 """Trials a model knows at most."""
+_FEWEST_ROWS: Final = 50
+_UNHURRIED: Final = 10.0
+"""Seconds of a caller's deadline from which on the model is as large as it may be; it takes about a tenth of that."""
+_SPARE: Final = 0.1
+"""Seconds kept for handing the points over."""
 _MOST_STRATA: Final = 10_000
 """Initial points that can form a Latin hypercube; more are just random."""
 _PENDING_ROWS: Final = 100
@@ -68,7 +77,8 @@ class BayesianOptimization(Algorithm, name="bayesianoptimization"):
     """A model of the objective, by default a Gaussian process, says where the next trial promises most.
 
     The first points are a Latin hypercube. Points of one call differ and are spread, and no point comes twice while the space has others.
-    From 400 results on, the model is fitted to the best, the latest and a random choice of the others. One objective only.
+    From 400 results on, the model is fitted to the best, the latest and a random choice of the others, and to fewer when the caller
+    does not wait that long. One objective only.
     """
 
     class Settings(AlgorithmSettings):
@@ -78,9 +88,9 @@ class BayesianOptimization(Algorithm, name="bayesianoptimization"):
         """The model: Gaussian process, random forest, extra trees or gradient boosted trees."""
         n_initial_points: int = 10
         """Points that are chosen before there is a model, 0 or more; there is none either before two results are known."""
-        acq_func: Literal["gp_hedge", "LCB", "EI", "PI"] = "gp_hedge"
+        acq_func: Literal["gp_hedge", "LCB", "EI", "PI", "EIps", "PIps"] = "gp_hedge"
         """What promises most: lower confidence bound, expected improvement, probability of improvement, or a portfolio of the
-        three. Katib's EIps and PIps need the time each trial took, which no algorithm is told; in Katib they never worked."""
+        three; EIps and PIps ask for the improvement per second, by a second model of how long trials take."""
         acq_optimizer: Literal["auto", "sampling", "lbfgs"] = "auto"
         """How that point is found: the best of many candidates, or climbing on from them, which needs GP; auto climbs with GP."""
         random_state: int | None = None
@@ -91,16 +101,11 @@ class BayesianOptimization(Algorithm, name="bayesianoptimization"):
         def _is_supported(cls, value: object, info: ValidationInfo) -> object:
             allowed = {
                 "base_estimator": ("GP", "RF", "ET", "GBRT"),
-                "acq_func": ("gp_hedge", *_PORTFOLIO),
+                "acq_func": ("gp_hedge", *_PORTFOLIO, *_PER_SECOND),
                 "acq_optimizer": ("auto", "sampling", "lbfgs"),
             }[str(info.field_name)]
             if value not in allowed:
-                why = (
-                    ": it needs the time each trial took, which no algorithm is told"
-                    if value in ("EIps", "PIps")
-                    else f"; it is one of {', '.join(allowed)}"
-                )
-                message = f"{info.field_name} {value} is not supported in Bayesian optimization{why}"
+                message = f"{info.field_name} {value} is not supported in Bayesian optimization; it is one of {', '.join(allowed)}"
                 raise ValueError(message)
             return value
 
@@ -114,7 +119,7 @@ class BayesianOptimization(Algorithm, name="bayesianoptimization"):
 
     def __init__(self, problem: SearchProblem, settings: Any) -> None:
         super().__init__(problem, settings)
-        self._told_of_subset = False
+        self._told: set[str] = set()
 
     @classmethod
     def validate(cls, problem: SearchProblem, settings: Settings) -> Iterable[Problem]:
@@ -189,8 +194,13 @@ class BayesianOptimization(Algorithm, name="bayesianoptimization"):
         # The best results, best first: where small changes may be improvements.
         promising = units[np.argsort(values, kind="stable")[:10]]
         chances = self._chances(trials, values)
-        search = _Search(space, cube, history, designed, climbs=self.settings.acq_optimizer in ("auto", "lbfgs"))
+        climbs = self.settings.acq_optimizer in ("auto", "lbfgs")
+        search = _Search(space, cube, history, designed, climbs=climbs, times=self._times(cube, trials))
+        longest = 0.0
         while len(search.points) < count:
+            left = call.seconds_left()
+            if left is not None and left < 2 * longest + _SPARE:
+                return self._hurried(history, search.points, count)
             rng = self.numpy_rng(history, ahead=len(search.points))
             name = str(rng.choice(_PORTFOLIO, p=chances)) if chances is not None else self.settings.acq_func
             point = search.next(model, name, promising, rng) or self._unseen(history, search.points)
@@ -199,7 +209,25 @@ class BayesianOptimization(Algorithm, name="bayesianoptimization"):
             search.points.append(point.labelled(**{_LABEL: name}))
             if len(search.points) < count:
                 model.believe(cube.rows(np.array([space.to_unit(point)])))
+            longest = max(longest, (left or 0.0) - (call.seconds_left() or 0.0))
         return search.points
+
+    def _times(self, cube: Cube, trials: list[PastTrial]) -> Process | None:
+        """Return a model of the logarithm of how long trials take; None where nobody asks, or where nothing is known."""
+        import numpy as np
+
+        timed = [trial for trial in trials if trial.state is TrialState.SUCCEEDED and trial.seconds is not None]
+        if self.settings.acq_func not in _PER_SECOND or len(timed) < 2:  # noqa: PLR2004 - one says nothing about the others
+            return None
+        units = np.array([self.problem.space.to_unit(trial.point) for trial in timed])
+        return Process(cube, cube.rows(units), np.log([max(trial.seconds or 0.0, _SHORTEST) for trial in timed]))
+
+    def _hurried(self, history: History, points: list[Point], count: int) -> list[Point]:
+        """Return points of which the last ones are random: there is no time to ask the model about each."""
+        self._note("random", f"{count - len(points)} of {count} points are random, as the caller's time runs out")
+        while len(points) < count and (point := self._unseen(history, points)) is not None:
+            points.append(point)
+        return points
 
     def _results(self, history: History) -> tuple[list[PastTrial], Array]:
         """Return the trials that have ended and what each is worth: small is good, and failed ones are the worst."""
@@ -209,23 +237,27 @@ class BayesianOptimization(Algorithm, name="bayesianoptimization"):
         sign = 1.0 if self.problem.objectives[0].minimize else -1.0
         raw = np.array([sign * trial.values[0] if _counts(trial) and trial.values else np.nan for trial in ended])
         values = _levelled(raw)
-        if len(ended) <= _ROWS:
+        rows = _rows_in_time()
+        if len(ended) <= rows:
             return ended, values
-        if not self._told_of_subset:
-            self._told_of_subset = True
-            _LOGGER.info(
-                "bayesianoptimization of experiment %r: the model is fitted to %d of %d results from now on "
-                "(the best, the latest and some others), to answer in time",
-                self.problem.experiment_name,
-                _ROWS,
-                len(ended),
-            )
-        third = _ROWS // 3
+        self._note(
+            f"{rows}",
+            f"the model is fitted to {rows} of {len(ended)} results (the best, the latest and some others), to answer in time",
+        )
+        third = rows // 3
         chosen = {*np.argsort(values, kind="stable")[:third].tolist(), *range(len(ended) - third, len(ended))}
         others = [place for place in range(len(ended)) if place not in chosen]
-        chosen |= set(self.numpy_rng(history).choice(others, _ROWS - len(chosen), replace=False).tolist())
+        chosen |= set(self.numpy_rng(history).choice(others, rows - len(chosen), replace=False).tolist())
         places = sorted(chosen)
         return [ended[place] for place in places], values[places]
+
+    def _note(self, key: str, text: str) -> None:
+        """Say how an answer is less than it could be: each time to whoever counts, the first time of its kind in the log."""
+        sentence = f"bayesianoptimization of experiment {self.problem.experiment_name!r}: {text}"
+        call.note("reduced-model", sentence)
+        if key not in self._told:
+            self._told.add(key)
+            _LOGGER.info("%s", sentence)
 
     def _chances(self, trials: list[PastTrial], values: Array) -> Array | None:
         """Return how likely each function of the portfolio is to choose next; None without a portfolio."""
@@ -240,6 +272,14 @@ class BayesianOptimization(Algorithm, name="bayesianoptimization"):
         weights = np.exp(gains - gains.max())
         # Each keeps a tenth: one that had bad luck can come back.
         return np.asarray(0.1 + 0.7 * weights / weights.sum())
+
+
+def _rows_in_time() -> int:
+    """Return how many results a model may know, given how long the caller waits: its time grows faster than their square."""
+    left = call.seconds_left()
+    if left is None or left >= _UNHURRIED:
+        return _ROWS
+    return max(int(_ROWS * (max(left, 0.0) / _UNHURRIED) ** 0.5), _FEWEST_ROWS)
 
 
 def _counts(trial: PastTrial) -> bool:
@@ -277,9 +317,19 @@ class _Search:
         points: Those that were found.
     """
 
-    def __init__(self, space: Space, cube: Cube, history: History, points: list[Point], *, climbs: bool) -> None:
+    def __init__(
+        self,
+        space: Space,
+        cube: Cube,
+        history: History,
+        points: list[Point],
+        *,
+        climbs: bool,
+        times: Process | None = None,
+    ) -> None:
         import numpy as np
 
+        self._times = times
         self._space, self._cube, self._history, self._climbs = space, cube, history, climbs
         self.points = points
         self._listed: Any = None
@@ -312,8 +362,10 @@ class _Search:
         return point not in self.points and not self._history.was_tried(point) and self._space.satisfies(point)
 
     def _worth(self, model: Process | Trees, name: str, units: Array) -> Array:
-        mean, deviation = model.predict(self._cube.rows(units))
-        return promise(name, mean, deviation, model.best)[0]
+        rows = self._cube.rows(units)
+        mean, deviation = model.predict(rows)
+        worth = promise(_PER_SECOND.get(name, name), mean, deviation, model.best)[0]
+        return worth if self._times is None else worth + self._times.cheapness(rows)
 
     def _candidates(self, promising: Array, rng: Generator) -> Array:
         """Return places of points that satisfy the constraints: random ones, and small changes of the promising ones."""
@@ -350,6 +402,8 @@ class _Search:
             free = np.zeros(len(row), bool)
             free[[cube.starts[column.place] for column in climbing]] = True
             end = start.copy()
-            end[[column.place for column in climbing]] = model.climbed(name, row, free)[free]
+            end[[column.place for column in climbing]] = model.climbed(
+                _PER_SECOND.get(name, name), row, free, self._times
+            )[free]
             ends.append(end)
         return cube.snapped(np.array(ends)) if ends else np.empty((0, len(cube.columns)))

@@ -10,6 +10,7 @@ from pydantic import NonNegativeInt
 from katib.algorithm.algorithm import Algorithm
 from katib.algorithm.settings import AlgorithmSettings
 from katib.errors import AlgorithmError, Problem
+from suggestions._sequence import Issued
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +37,10 @@ class GridSearch(Algorithm, name="grid"):
         random_state: NonNegativeInt | None = None
         """Accepted for compatibility; a grid has nothing random."""
 
+    def __init__(self, problem: SearchProblem, settings: Settings) -> None:
+        super().__init__(problem, settings)
+        self._issued = Issued(_LABEL)
+
     @classmethod
     def validate(cls, problem: SearchProblem, settings: Settings) -> Iterable[Problem]:  # noqa: ARG003 - nothing to check
         """Refuse a continuum."""
@@ -48,17 +53,19 @@ class GridSearch(Algorithm, name="grid"):
 
     def suggest(self, history: History, count: int) -> list[Point]:
         """Return the next points of the grid that were not tried."""
-        last = max((int(trial.labels.get(_LABEL, -1)) for trial in history), default=-1)
-        stop = last + 1 + _LOOKED_AT
+        space = self.problem.space
+        resume_at = self._issued.resume_at
+        start = self._issued.next_place(history, space.numbered_grid(resume_at, resume_at + _LOOKED_AT))
+        stop = start + _LOOKED_AT
         new = (
             point.labelled(**{_LABEL: str(number)})
-            for number, point in self.problem.space.numbered_grid(last + 1, stop)
+            for number, point in space.numbered_grid(start, stop)
             if not history.was_tried(point)
         )
         points = list(islice(new, count))
         if count and not points and stop < (self.problem.space.cardinality or 0):
             raise AlgorithmError(
-                f"none of the {_LOOKED_AT} combinations from number {last + 1} on satisfies the constraints: "
+                f"none of the {_LOOKED_AT} combinations from number {start} on satisfies the constraints: "
                 "a grid is not the way to search such a space"
             )
         return points

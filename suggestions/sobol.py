@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import NonNegativeInt
@@ -9,9 +10,10 @@ from pydantic import NonNegativeInt
 from katib.algorithm.algorithm import Algorithm
 from katib.algorithm.settings import AlgorithmSettings
 from katib.errors import Problem
+from suggestions._sequence import Issued
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from katib.algorithm.history import History
     from katib.algorithm.problem import SearchProblem
@@ -36,6 +38,10 @@ class Sobol(Algorithm, name="sobol"):
         random_state: NonNegativeInt | None = None
         """Seed of the scrambling; without it the experiment's seed is used."""
 
+    def __init__(self, problem: SearchProblem, settings: Settings) -> None:
+        super().__init__(problem, settings)
+        self._issued = Issued(_LABEL)
+
     @classmethod
     def validate(cls, problem: SearchProblem, settings: Settings) -> Iterable[Problem]:  # noqa: ARG003 - nothing to check
         """Refuse more dimensions than there are directions."""
@@ -44,23 +50,32 @@ class Sobol(Algorithm, name="sobol"):
 
     def suggest(self, history: History, count: int) -> list[Point]:
         """Return the next places of the sequence that are points of the space and were not tried."""
-        # Where the sequence stands travels with the trials, as every answer may come from a new process.
-        position = 1 + max((int(trial.labels.get(_LABEL, -1)) for trial in history), default=-1)
+        issued = self._issued
+        position = issued.next_place(history, self._places(issued.resume_at, issued.has))
+        fresh: set[Point] = set()
+        points: list[Point] = []
+
+        def is_known(point: Point) -> bool:
+            return point in fresh or history.was_tried(point) or issued.was_counted(point)
+
+        for place, point in islice(self._places(position, is_known), count):
+            fresh.add(point)
+            points.append(point.labelled(**{_LABEL: str(place)}))
+        return points
+
+    def _places(self, position: int, is_known: Callable[[Point], bool]) -> Iterator[tuple[int, Point]]:
+        """Yield places with points of the space that are not known, until there seem to be no more."""
         space = self.problem.space
         engine = self._engine(position)
-        points: list[Point] = []
-        fresh: set[Point] = set()
         skipped = 0
-        while len(points) < count and skipped < _SKIPPED and position < 2**_BITS:
+        while skipped < _SKIPPED and position < 2**_BITS:
             point = space.from_unit([float(x) for x in engine.random(1)[0]])
-            if point in fresh or history.was_tried(point) or not space.satisfies(point):
+            if is_known(point) or not space.satisfies(point):
                 skipped += 1
             else:
                 skipped = 0
-                fresh.add(point)
-                points.append(point.labelled(**{_LABEL: str(position)}))
+                yield position, point
             position += 1
-        return points
 
     def _engine(self, position: int) -> Any:
         import numpy as np

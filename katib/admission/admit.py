@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from katib.algorithm import registry
+from katib.algorithm import early_stoppers, registry
 from katib.api import document as documents
 from katib.api import validate
 from katib.api.base import KeyValue
@@ -15,13 +15,10 @@ from katib.api.defaults import with_defaults
 from katib.api.parse import parse_experiment
 from katib.api.partial import partial_experiment
 from katib.errors import InvalidExperiment, InvalidInput, Problem
-from katib.space.space import Space
 from katib.template import validate as template_validate
 from katib.template.source import load_template
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from katib.api.document import Document
     from katib.api.experiment import Experiment
     from katib.template.source import ConfigMapReader
@@ -120,7 +117,6 @@ def _admit(document: Document, config_maps: ConfigMapReader) -> Experiment:
 def _checked(experiment: Experiment, config_maps: ConfigMapReader) -> tuple[Experiment, list[Problem]]:
     """Return the experiment with its template loaded, and what is wrong with it."""
     problems: list[Problem] = validate.problems(experiment)
-    problems += _early_stopping_problems(experiment)
     space_is_sound = not any(
         problem.path.startswith(("spec.parameters", "spec.constraints", "spec.nasConfig")) for problem in problems
     )
@@ -129,6 +125,7 @@ def _checked(experiment: Experiment, config_maps: ConfigMapReader) -> tuple[Expe
         problems += registry.problems(experiment)
     elif experiment.spec.algorithm is None or experiment.spec.algorithm.algorithm_name not in registry.names():
         problems += registry.problems(experiment)
+    problems += _early_stopping_problems(experiment, with_its_problem=space_is_sound)
     stated = experiment.spec.trial_template
     if stated is None:
         problems.append(Problem("spec.trialTemplate", "is required"))
@@ -157,22 +154,22 @@ def _in_config_map(problem: Problem) -> Problem:
     return replace(problem, path="spec.trialTemplate.configMap", message=message)
 
 
-def _early_stopping_problems(experiment: Experiment) -> Sequence[Problem]:
+def _early_stopping_problems(experiment: Experiment, *, with_its_problem: bool) -> list[Problem]:
+    """Return why trials cannot be stopped early as asked.
+
+    Args:
+        experiment: What asks for it.
+        with_its_problem: The space is sound, so that the early stopper can say whether it suits the experiment.
+    """
     stopping = experiment.spec.early_stopping
     if stopping is None:
         return []
-    return [
-        Problem(
-            "spec.earlyStopping.algorithmName",
-            "is no early stopper that is installed; leave earlyStopping out to run every trial to its end",
-            stopping.algorithm_name,
-        )
-    ]
+    return early_stoppers.problems(experiment) if with_its_problem else early_stoppers.settings_problems(stopping)
 
 
 def _space_problems(experiment: Experiment) -> list[Problem]:
     """Return which initial trials are no points of the space, and whether the space has points at all."""
-    space = Space.from_spec(experiment.spec)
+    space = registry.space_of(experiment)
     problems = []
     for index, initial in enumerate(experiment.spec.initial_trials or []):
         path = f"spec.initialTrials[{index}].parameterAssignments"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from katib.algorithm.settings import AlgorithmSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
 
@@ -40,6 +40,8 @@ class Algorithm(abc.ABC):
 
     name: ClassVar[str]
     Settings: ClassVar[type[AlgorithmSettings]] = AlgorithmSettings
+    assigns: ClassVar[tuple[str, ...]] = ()
+    """The texts that make up a point where this algorithm searches networks (``nasConfig``); empty for one of parameters."""
 
     def __init_subclass__(cls, *, name: str | None = None, **more: Any) -> None:
         super().__init_subclass__(**more)
@@ -63,6 +65,17 @@ class Algorithm(abc.ABC):
         Fewer mean "ask again when a trial has ended"; none while no trial is active means that the space is exhausted. Failed,
         killed and NaN trials are part of the history and no reason to raise.
         """
+
+    def trial_name(self, point: Point) -> str:  # noqa: ARG002 - for subclasses
+        """Return the name that the trial of a point just suggested should have; empty where whoever creates it may choose.
+
+        For algorithms that have to know a trial again by nothing but its name: Katib's controller keeps labels to itself.
+        """
+        return ""
+
+    def labels_from_name(self, name: str) -> Mapping[str, str]:  # noqa: ARG002 - for subclasses
+        """Return what the name of a trial tells of the labels that were lost; nothing by default."""
+        return {}
 
     def rng(self, history: History, ahead: int = 0) -> random.Random:
         """Return random numbers that are the same for the same seed and the same trial index.

@@ -31,6 +31,7 @@ class PastTrial:
         started: When, in seconds of the Unix epoch; None before.
         labels: What the algorithm attached to the point.
         feasible: Whether it kept within the bounds on other metrics.
+        seconds: How long it ran, or None while it runs or where that is not known.
     """
 
     index: int
@@ -41,6 +42,7 @@ class PastTrial:
     started: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     feasible: bool = True
+    seconds: float | None = None
 
     @property
     def is_measured(self) -> bool:
@@ -56,6 +58,7 @@ class History:
         self._active: dict[str, PastTrial] = {}
         self._points: dict[Point, int] = {}
         self._next_index = 0
+        self._last_index = -1
         self._sorted = True
         for trial in trials:
             self.record(trial)
@@ -64,7 +67,8 @@ class History:
         """Add a trial, or put what is known now in the place of what was known; constant time."""
         old = self._trials.get(trial.name)
         if old is None:
-            self._sorted = self._sorted and trial.index >= self._next_index
+            self._sorted = self._sorted and trial.index > self._last_index
+            self._last_index = max(self._last_index, trial.index)
             self._next_index = max(self._next_index, trial.index + 1)
             self._points[trial.point] = self._points.get(trial.point, 0) + 1
         elif old.point != trial.point:
@@ -97,6 +101,10 @@ class History:
     def next_index(self) -> int:
         """The index of the next trial: how many points were issued so far, imported ones included."""
         return self._next_index
+
+    def issued(self, count: int) -> None:
+        """Note that so many points were issued, although fewer trials are known: Katib forgets those without metrics."""
+        self._next_index = max(self._next_index, count)
 
     def was_tried(self, point: Point) -> bool:
         """Whether some trial, whatever became of it, has this point; constant time."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from katib.space.space import Space
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from katib.api.experiment import Experiment, NasConfig
 
 __all__ = ["Objective", "SearchProblem"]
@@ -51,12 +53,18 @@ class SearchProblem:
     nas: NasConfig | None = None
 
     @classmethod
-    def from_experiment(cls, experiment: Experiment, seed: int) -> SearchProblem:
-        """Return the problem of a validated, defaulted experiment."""
+    def from_experiment(cls, experiment: Experiment, seed: int, assigns: Sequence[str] = ()) -> SearchProblem:
+        """Return the problem of a validated, defaulted experiment.
+
+        Args:
+            experiment: What is to be solved.
+            seed: All randomness derives from it.
+            assigns: What points are made of where the experiment has ``nasConfig`` instead of parameters (``Algorithm.assigns``).
+        """
         spec = experiment.spec
         stated = ([spec.objective] if spec.objective else []) + list(spec.objectives or [])
         return cls(
-            space=Space.from_spec(spec),
+            space=Space.from_spec(spec, assigns=assigns),
             objectives=tuple(
                 Objective(item.objective_metric_name, item.type == "minimize", item.goal) for item in stated
             ),

@@ -24,7 +24,7 @@ class CommandLine(NamedTuple):
     summary: str
 
 
-_RUN, _LOOK, _OTHER = "Run", "Look", "More"
+_RUN, _LOOK, _SERVE, _OTHER = "Run", "Look", "Serve", "More"
 
 COMMANDS: Final[dict[str, CommandLine]] = {
     "run": CommandLine(_RUN, "katib.cli.commands.run", "Run experiments from files to their end."),
@@ -38,10 +38,17 @@ COMMANDS: Final[dict[str, CommandLine]] = {
     "trials": CommandLine(_LOOK, "katib.cli.commands.trials", "List the trials of an experiment."),
     "logs": CommandLine(_LOOK, "katib.cli.commands.logs", "Print what a trial printed."),
     "export": CommandLine(_LOOK, "katib.cli.commands.export", "Write the trials of an experiment as CSV or JSON."),
+    "serve suggestion": CommandLine(
+        _SERVE,
+        "katib.cli.commands.serve_suggestion",
+        "Suggest points to other programs over gRPC.",
+    ),
     "init": CommandLine(_OTHER, "katib.cli.commands.init", "Write a commented experiment to start from."),
     "validate": CommandLine(_OTHER, "katib.cli.commands.validate", "Check experiment files without running anything."),
-    "algorithms": CommandLine(_OTHER, "katib.cli.commands.algorithms", "List the algorithms, or explain one."),
+    "algorithms": CommandLine(
+        _OTHER, "katib.cli.commands.algorithms", "List the algorithms and early stoppers, or explain one."
+    ),
     "completion": CommandLine(_OTHER, "katib.cli.commands.completion", "Print the completion script of a shell."),
     "version": CommandLine(_OTHER, "katib.cli.commands.version", "Print the version."),
 }
-"""In the order of the help."""
+"""In the order of the help. A name may be of two words."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from katib.store.protocol import Store
 
-__all__ = ["complete_algorithms", "complete_experiments", "complete_references", "complete_trials"]
+__all__ = ["complete_algorithms", "complete_experiments", "complete_plugins", "complete_references", "complete_trials"]
 
 _MOST_TRIALS = 200
 """More than anybody reads; what is typed narrows it down."""
@@ -72,3 +72,19 @@ def complete_algorithms(ctx: Any, incomplete: str) -> list[tuple[str, str]]:  # 
 
         return [(name, plain(summary)) for name, summary in summaries().items() if name.startswith(incomplete)]
     return []
+
+
+def complete_plugins(ctx: Any, incomplete: str) -> list[tuple[str, str]]:
+    """Return the algorithms and the early stoppers, with a line about each."""
+    offered = complete_algorithms(ctx, incomplete)
+    with contextlib.suppress(Exception):
+        from katib.algorithm.early_stoppers import summaries
+        from katib.cli.plain_docs import plain
+
+        known = {name for name, _ in offered}
+        offered += [
+            (name, plain(summary))
+            for name, summary in summaries().items()
+            if name.startswith(incomplete) and name not in known
+        ]
+    return offered

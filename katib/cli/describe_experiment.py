@@ -16,7 +16,14 @@ from katib.engine.conditions import current
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from katib.api.experiment import Experiment, ExperimentSpec, FeasibleSpace, ObjectiveSpec, SecondaryObjective
+    from katib.api.experiment import (
+        AlgorithmSpec,
+        Experiment,
+        ExperimentSpec,
+        FeasibleSpace,
+        ObjectiveSpec,
+        SecondaryObjective,
+    )
     from katib.local.home import Home
     from katib.store.protocol import Store
 
@@ -67,7 +74,8 @@ def _facts(
         ("Time", duration(took) if took is not None else ""),
         ("Objective", "\n".join(_objective(objective) for objective in objectives if objective)),
         ("Also measured", ", ".join((spec.objective.additional_metric_names or []) if spec.objective else [])),
-        ("Algorithm", _algorithm(spec)),
+        ("Algorithm", _plugin(spec.algorithm)),
+        ("Early stopping", _plugin(spec.early_stopping)),
         ("Trials", outcomes(status) or "none"),
         ("Budget", _budget(spec)),
         ("Seed", spec.seed),
@@ -81,11 +89,11 @@ def _objective(objective: ObjectiveSpec | SecondaryObjective) -> str:
     return f"{objective.type} {objective.objective_metric_name}{goal}"
 
 
-def _algorithm(spec: ExperimentSpec) -> str:
-    if spec.algorithm is None:
+def _plugin(stated: AlgorithmSpec | None) -> str:
+    if stated is None:
         return ""
-    settings = ", ".join(f"{item.name}={item.value}" for item in spec.algorithm.algorithm_settings or [])
-    return f"{spec.algorithm.algorithm_name}" + (f" ({settings})" if settings else "")
+    settings = ", ".join(f"{item.name}={item.value}" for item in stated.algorithm_settings or [])
+    return stated.algorithm_name + (f" ({settings})" if settings else "")
 
 
 def _budget(spec: ExperimentSpec) -> str:

@@ -34,64 +34,90 @@ def _load(name: str) -> Any:
     function = importlib.import_module(COMMANDS[name].module).command
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     settings = {"help_option_names": ["-h", "--help"]}
-    alone.command(name, cls=OneCommand, context_settings=settings)(with_common_options(function))
+    alone.command(name.rsplit(maxsplit=1)[-1], cls=OneCommand, context_settings=settings)(with_common_options(function))
     return typer.main.get_command(alone)
 
 
 class _Commands(MutableMapping[str, Any]):
-    """The commands by name; looking at the names imports nothing."""
+    """The commands behind some words, by their next word; looking at the names imports nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._words = dict.fromkeys(name.removeprefix(prefix).split()[0] for name in _beginning_with(prefix))
         self._loaded: dict[str, Any] = {}
 
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._loaded:
-            if name not in COMMANDS:
-                raise KeyError(name)
-            self._loaded[name] = _load(name)
-        return self._loaded[name]
+    def __getitem__(self, word: str) -> Any:
+        if word not in self._loaded:
+            name = self._prefix + word
+            if word not in self._words:
+                raise KeyError(word)
+            self._loaded[word] = _load(name) if name in COMMANDS else LazyGroup(name=word, prefix=f"{name} ")
+        return self._loaded[word]
 
-    def __setitem__(self, name: str, command: Any) -> None:
-        self._loaded[name] = command
+    def __setitem__(self, word: str, command: Any) -> None:
+        self._loaded[word] = command
 
-    def __delitem__(self, name: str) -> None:
-        del self._loaded[name]
+    def __delitem__(self, word: str) -> None:
+        del self._loaded[word]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(COMMANDS)
+        return iter(self._words)
 
     def __len__(self) -> int:
-        return len(COMMANDS)
+        return len(self._words)
+
+
+def _beginning_with(prefix: str) -> list[str]:
+    return [name for name in COMMANDS if name.startswith(prefix)]
 
 
 class LazyGroup(TyperGroup):
-    """``katib`` itself: its help comes from the table of commands."""
+    """``katib`` itself, or the first word of some of its commands: its help comes from the table of commands.
 
-    def __init__(self, **attributes: Any) -> None:
+    Args:
+        prefix: The words before, each with a space behind it; empty for ``katib`` itself.
+    """
+
+    def __init__(self, *, prefix: str = "", **attributes: Any) -> None:
+        if prefix:
+            attributes.setdefault("help", f"Commands of katib {prefix.strip()}.")
+            attributes.setdefault("rich_markup_mode", None)
+            attributes.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
         super().__init__(**attributes)
-        self.commands = _Commands()
+        self._prefix = prefix
+        self.commands = _Commands(prefix)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         """Return the names in the order of the help."""
-        return list(COMMANDS)
+        return list(self.commands)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
         """Write the commands by section."""
-        for section in dict.fromkeys(line.section for line in COMMANDS.values()):
+        shown = {name: COMMANDS[name] for name in _beginning_with(self._prefix)}
+        for section in dict.fromkeys(line.section for line in shown.values()):
             with formatter.section(section):
-                formatter.write_dl([(name, line.summary) for name, line in COMMANDS.items() if line.section == section])
+                formatter.write_dl(
+                    [
+                        (name.removeprefix(self._prefix), line.summary)
+                        for name, line in shown.items()
+                        if line.section == section
+                    ]
+                )
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that is meant, or say which ones there are."""
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args[0] not in self.commands and not args[0].startswith("-"):
             from katib.api.similar import did_you_mean
 
-            hint = did_you_mean(args[0], COMMANDS) or "katib --help lists the commands"
-            raise InvalidInput(f"there is no command {args[0]!r}; {hint}")
+            before = f"katib {self._prefix}".strip()
+            hint = did_you_mean(args[0], self.commands) or f"{before} --help lists the commands"
+            raise InvalidInput(f"there is no command {self._prefix + args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
         """Write what cannot be guessed: environment and exit codes."""
+        if self._prefix:
+            return
         with formatter.section("Environment"):
             formatter.write_dl(list(ENVIRONMENT.items()))
         with formatter.section("Exit codes"):

@@ -64,6 +64,7 @@ def suggestion_resource(store: Store, experiment: Experiment) -> Suggestion:
                 TrialAssignment(
                     name=record.name,
                     parameter_assignments=[KeyValue(name=name, value=value) for name, value in record.assignments],
+                    early_stopping_rules=list(record.rules) or None,
                     labels=dict(record.labels) or None,
                 )
                 for record in records

@@ -50,7 +50,8 @@ def initial_records(experiment: Experiment, indices: Iterable[int], now: datetim
     for index in indices:
         initial = stated[index]
         values = {assignment.name: assignment.value for assignment in initial.parameter_assignments}
-        assignments = tuple((name, values[name]) for name in order if name in values)
+        # The texts of a network have no parameters that could order them.
+        assignments = tuple((name, values[name]) for name in order or values if name in values)
         records.append(
             _record(experiment, index, assignments, now, labels={}, observation=_observation(experiment, initial))
         )

@@ -30,4 +30,5 @@ def past_trial(record: TrialRecord, space: Space, spec: ExperimentSpec) -> PastT
         started=record.started.timestamp() if record.started else None,
         labels=record.labels,
         feasible=not record.observation or is_feasible(record.observation, spec),
+        seconds=(record.finished - record.started).total_seconds() if record.started and record.finished else None,
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from katib.api.experiment import Observation
+    from katib.api.trial import EarlyStoppingRule
 
 __all__ = ["STOPPED_WITH_EXPERIMENT", "TrialRecord"]
 
@@ -41,6 +42,7 @@ class TrialRecord:
             that takes over a trial with this mark ends its job again.
         attempt: How often its job was started; more than one after a lost machine.
         labels: What the algorithm attached to the point (rung, generation, parent).
+        rules: What the early stopper gave the trial to take along; it is stopped when all of them are met.
     """
 
     index: int
@@ -57,6 +59,7 @@ class TrialRecord:
     stopping: TrialState | None = None
     attempt: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
+    rules: tuple[EarlyStoppingRule, ...] = ()
 
     @property
     def runs_again(self) -> bool:

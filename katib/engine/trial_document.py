@@ -40,6 +40,7 @@ def trial_resource(record: TrialRecord, experiment: Experiment, *, job: Mapping[
         spec=TrialSpec(
             objective=spec.objective,
             parameter_assignments=[KeyValue(name=name, value=value) for name, value in record.assignments],
+            early_stopping_rules=list(record.rules) or None,
             run_spec=dict(job) if job is not None else None,
             retain_run=template.retain if template else None,
             metrics_collector=spec.metrics_collector_spec,

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from katib.algorithm import registry
+from katib.algorithm import early_stoppers, registry
 from katib.api.metric_names import metric_names
 from katib.api.trial import TrialState
 from katib.engine import creation, outcome
@@ -26,6 +26,7 @@ from katib.engine.policy import LOCAL
 from katib.engine.status import over
 from katib.errors import InvalidInput
 from katib.local.active_trial import ActiveTrial
+from katib.local.early_stopping import MESSAGE, Watcher
 from katib.local.progress import (
     Event,
     Finished,
@@ -43,11 +44,12 @@ from katib.local.trial_run import TrialRuns
 from katib.runners.process import ProcessRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from katib.api.experiment import Experiment, ExperimentStatus
     from katib.engine.plan import Plan
     from katib.engine.trial import TrialRecord
+    from katib.local.early_stopping import Judgement
     from katib.local.home import Home
     from katib.metrics.collector import Batch
     from katib.runners.process import TrialRun
@@ -73,7 +75,7 @@ class Driver:
 
     Args:
         home: Where trials put their files.
-        store: Open for as long as the driver runs; used from the driver's thread only.
+        store: Open for as long as the driver runs.
         experiment: As the store gave it, with uid and defaults.
         runtime: ``process`` runs the container's command here; ``docker`` and ``podman`` run its image. None: as it was
             submitted.
@@ -104,6 +106,7 @@ class Driver:
         self._new_jobs: list[str] = []
         self._dirty: dict[str, TrialRecord] = {}
         self._to_stop: list[str] = []
+        self._watcher: Watcher | None = None
         self._untold: list[Event] = []
         self._waiting = ""
         self._waiting_since = 0.0
@@ -142,10 +145,14 @@ class Driver:
             selector.register(self._wake_reader, selectors.EVENT_READ)
             selector.register(self._runner.fileno(), selectors.EVENT_READ)
             self._store.clear_requests(self._uid)
-            self._load()
             algorithm = registry.create(self._experiment, self._experiment.spec.seed or 0)
+            if self._experiment.spec.early_stopping is not None:
+                stopper = early_stoppers.create(self._experiment, self._experiment.spec.seed or 0)
+                watcher = Watcher(stopper, self._experiment.spec, wake=self._wake, stored=self._reported)
+                self._watcher = stack.enter_context(contextlib.closing(watcher))
+            self._load()
             suggester = stack.enter_context(contextlib.closing(Suggester(algorithm, self._experiment.spec, self._wake)))
-            suggester.record(self._ledger)
+            self._inform(suggester, self._ledger)
             with self._store.transaction():
                 self._adopt()
             while True:
@@ -160,7 +167,15 @@ class Driver:
     def _load(self) -> None:
         for record in self._store.trials(self._uid):
             self._ledger.record(record)
+            if self._watcher is not None and record.state is TrialState.RUNNING:
+                self._watcher.report(record.name, self._reported(record.name, self._watcher.metric))
+            elif self._watcher is not None and not record.state.is_active:
+                self._watcher.recall(record.name)
         self._tell(Started(self._experiment, self._ledger, tuple(self._runs.notes(self._runner))))
+
+    def _reported(self, name: str, metric: str) -> list[float | None]:
+        """Return what a trial has reported of a metric so far."""
+        return [observed.value for observed in self._store.series(self._uid, name, metric)]
 
     def _adopt(self) -> None:
         """Take over what a driver that died left running, and start again what was lost with its machine."""
@@ -174,7 +189,7 @@ class Driver:
                 again = record.again("Trial is created again: its process was gone without a result")
                 if record.stopping is not None:  # there is nothing left to stop; the plan ends it
                     again = replace(again, stopping=record.stopping, reason=record.reason, message=record.message)
-                self._store.clear_observations(self._uid, record.name)
+                self._clear(record)
                 self._update(again)
                 self._store.record_event(
                     self._uid,
@@ -191,10 +206,13 @@ class Driver:
             if report.name in self._active:
                 self._active[report.name].report = report
         answer = suggester.take()
+        judgement = self._watcher.take() if self._watcher is not None else None
         self._hear_requests()
         with self._store.transaction():
             for trial in list(self._active.values()):
                 self._collect(trial)
+            if judgement is not None:
+                self._heed(judgement)
             if answer is not None and not over(self._experiment.status):  # after the end it comes too late
                 if answer.details:
                     self._store.record_event(self._uid, "AlgorithmFailed", answer.details, kind="Warning")
@@ -206,14 +224,22 @@ class Driver:
                         _now(),
                     )
                 )
-            suggester.record(self._dirty.values())
+            self._inform(suggester, self._dirty.values())
             decided = self._decide(suggester)
             while self._record(decided):
-                suggester.record(self._dirty.values())
+                self._inform(suggester, self._dirty.values())
                 decided = self._decide(suggester)
             self._write(decided)
+        if self._watcher is not None:
+            self._watcher.ask()
         self._say(decided)
         return decided
+
+    def _inform(self, suggester: Suggester, records: Collection[TrialRecord]) -> None:
+        """Hand new states of trials to those who learn from them."""
+        suggester.record(records)
+        if self._watcher is not None:
+            self._watcher.record(records)
 
     def _decide(self, suggester: Suggester) -> Plan:
         return plan(
@@ -338,8 +364,32 @@ class Driver:
             checkpoint=batch.checkpoint,
         )
         trial.next_sequence += len(batch.samples)
+        if self._watcher is not None:
+            metric = self._watcher.metric
+            self._watcher.report(
+                trial.record.name, [sample.number() for sample in batch.samples if sample.name == metric]
+            )
         latest = {sample.name: sample.text for sample in batch.samples}
         self._untold.append(MetricsSeen(trial.record, latest))
+
+    def _heed(self, judgement: Judgement) -> None:
+        """Stop the trials that the early stopper condemned, as far as they are what it saw."""
+        if judgement.error:
+            message = f"{judgement.error}\n{judgement.details}"
+            self._store.record_event(self._uid, "EarlyStopperFailed", message, kind="Warning")
+        if self._stops or over(self._experiment.status):
+            return
+        for verdict in judgement.verdicts:
+            trial = self._active.get(verdict.name)
+            if trial is None or trial.has_ended:
+                continue
+            record = trial.record
+            if record.stopping is None and record.attempt == verdict.attempt:
+                message = f"{MESSAGE}: {verdict.sentence}"
+                self._mark_stopping(
+                    record, StopTrial(record.name, TrialState.EARLY_STOPPED, "TrialEarlyStopped", message)
+                )
+                self._store.record_event(self._uid, "TrialEarlyStopped", message, trial=record.name)
 
     def _finish(self, trial: ActiveTrial) -> None:
         report = trial.report
@@ -369,8 +419,10 @@ class Driver:
         """Take new points in; each is recorded with its job before anything starts."""
         for record in records:
             if record.state.is_active:
+                if self._watcher is not None and record.attempt <= 1:
+                    record = replace(record, rules=self._watcher.rules)  # noqa: PLW2901 - the same trial
                 if record.attempt > 1:
-                    self._store.clear_observations(self._uid, record.name)
+                    self._clear(record)
                 try:
                     self._jobs[record.name] = self._runs.job(record)
                     self._new_jobs.append(record.name)
@@ -387,9 +439,16 @@ class Driver:
                     continue
             self._update(record)
 
+    def _clear(self, record: TrialRecord) -> None:
+        """Forget what a trial reported: it is run again."""
+        self._store.clear_observations(self._uid, record.name)
+        if self._watcher is not None:
+            self._watcher.forget(record.name)
+
     def _start(self, record: TrialRecord) -> None:
         if record.name in self._active:
             return
+        self._runs.prepare(record)
         self._runner.start(self._run_of(record))
         self._follow(_running(record, _now()))
 

@@ -5,6 +5,7 @@ Layout::
     <home>/katib.db                                the store
     <home>/experiments/<uid>/driver.lock           held while a process drives the experiment
     <home>/experiments/<uid>/trials/<trial>/       what one trial wrote: output.log, push.jsonl, files/
+    <home>/experiments/<uid>/checkpoints/<trial>/  what it leaves for the trials that go on from it (suggestion_trial_dir)
 """
 
 from __future__ import annotations

@@ -51,13 +51,15 @@ class Suggester:
     Args:
         algorithm: A fresh instance.
         spec: The defaulted spec, to translate trials into the algorithm's history.
-        wake: Called from the worker thread when an answer is there.
+        wake: Called from the worker thread when an answer is there, never after ``close``.
     """
 
     def __init__(self, algorithm: Algorithm, spec: ExperimentSpec, wake: Callable[[], None]) -> None:
         self._algorithm = algorithm
         self._spec = spec
         self._wake = wake
+        self._closed = False
+        self._lock = threading.Lock()
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._changed: dict[str, TrialRecord] = {}
@@ -118,13 +120,17 @@ class Suggester:
 
     def close(self) -> None:
         """Let the worker end; a computation under way is left to itself."""
+        with self._lock:  # what ``wake`` uses may be gone at any moment after this
+            self._closed = True
         self._requests.put(None)
 
     def _work(self) -> None:
         history = History()
         while (request := self._requests.get()) is not None:
             self._answers.put(self._answer(history, request))
-            self._wake()
+            with self._lock:
+                if not self._closed:
+                    self._wake()
 
     def _answer(self, history: History, request: _Request) -> Answer:
         try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from katib.algorithm.lineage import PARENT, TRIAL_FOLDER
 from katib.engine.outcome import JobOutcome
 from katib.local.runtime import PROCESS
 from katib.local.source_folder import run_in_source_folder
 from katib.metrics.paths import collector_folder, collector_path, local_path
+from katib.runners.checkpoints import inherit
 from katib.runners.container import command_of, main_container
 from katib.runners.process import TrialRun
 from katib.template.condition import outcome as job_outcome
@@ -46,6 +48,7 @@ class TrialRuns:
         self._runtime = runtime
         self._template = template
         self._trial_spec = template.trial_spec
+        self._checkpoint_path = _checkpoint_path(experiment)
 
     def notes(self, runner: ProcessRunner) -> list[str]:
         """Return what of the template this machine does not honour, as sentences."""
@@ -72,6 +75,30 @@ class TrialRuns:
         # A container has its image's folders; a process has ours.
         return run_in_source_folder(job, self._experiment) if self._runtime == PROCESS else job
 
+    def prepare(self, record: TrialRecord) -> None:
+        """Make what a trial finds when it starts: its checkpoint, copied from its parent's. Again on the same trial is fine.
+
+        Raises:
+            RunnerError: It cannot be made.
+        """
+        if self._checkpoint_path is not None:
+            inherit(self._checkpoints, record.name, record.labels.get(PARENT))
+
+    @property
+    def _checkpoints(self) -> Path:
+        return self._home.experiment_folder(self._uid) / "checkpoints"
+
+    def _checkpoint(self, record: TrialRecord) -> dict[str, Path]:
+        """Return the path at which a trial looks for its checkpoint, and where that lies here; nothing where it has none."""
+        return {} if self._checkpoint_path is None else {self._checkpoint_path: self._checkpoints / record.name}
+
+    def _checkpoint_variable(self, record: TrialRecord) -> dict[str, str]:
+        """Return the variable that tells the program where its checkpoint is; an image finds it at the stated path."""
+        if self._checkpoint_path is None:
+            return {}
+        here = str(self._checkpoints / record.name) if self._runtime == PROCESS else self._checkpoint_path
+        return {"KATIB_TRIAL_DIR": here}
+
     def run(self, record: TrialRecord, job: Mapping[str, Any]) -> TrialRun:
         """Return what the runner needs to run a trial, or to find it again."""
         return TrialRun(
@@ -86,9 +113,10 @@ class TrialRuns:
                 "KATIB_METRICS_FILE": str(self._home.push_file(self._uid, record.name)),
                 # A line that Python prints is seen when it is printed, as on a terminal.
                 "PYTHONUNBUFFERED": "1",
+                **self._checkpoint_variable(record),
             },
-            paths=self._local(collector_path, record),
-            folders=self._local(collector_folder, record),
+            paths={**self._local(collector_path, record), **self._checkpoint(record)},
+            folders={**self._local(collector_folder, record), **self._checkpoint(record)},
         )
 
     def _local(self, path_of: Callable[[MetricsCollectorSpec], str | None], record: TrialRecord) -> Mapping[str, Path]:
@@ -109,3 +137,10 @@ class TrialRuns:
             # Exit code, signal and last lines, rather than only that the job failed.
             return replace(judged, message=report.exit.sentence())
         return judged
+
+
+def _checkpoint_path(experiment: Experiment) -> str | None:
+    """Return the path at which the experiment's algorithm lets trials find their checkpoints, if it does."""
+    algorithm = experiment.spec.algorithm
+    stated = {setting.name: setting.value for setting in (algorithm.algorithm_settings if algorithm else None) or []}
+    return stated.get(TRIAL_FOLDER, "").rstrip("/") or None

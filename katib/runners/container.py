@@ -94,7 +94,8 @@ def replace_paths(command: Command, paths: Mapping[str, Path]) -> Command:
     if not paths:
         return command
     local = {path.rstrip("/"): str(place) for path, place in paths.items()}
-    pattern = re.compile(rf"(?<![\w./-])({'|'.join(map(re.escape, local))})(?![\w.-])")
+    longest_first = sorted(local, key=len, reverse=True)  # one path may lie below another
+    pattern = re.compile(rf"(?<![\w./-])({'|'.join(map(re.escape, longest_first))})(?![\w.-])")
 
     def replaced(text: str) -> str:
         return pattern.sub(lambda match: local[match[1]], text)

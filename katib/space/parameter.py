@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from katib.api.experiment import ParameterSpec
 
-__all__ = ["Activation", "Choice", "Double", "Grid", "Parameter", "Value", "parameter_from"]
+__all__ = ["Activation", "Choice", "Double", "Grid", "Parameter", "Text", "Value", "parameter_from"]
 
 Value = float | int | str
-"""double: float; int: int; discrete and categorical: the text exactly as listed."""
+"""double: float; int: int; discrete and categorical: the text exactly as listed; text: itself."""
 
 _SNAP: Final = 1e-9
 """A value this near to a step (as a share of it) is meant to be on it."""
@@ -41,9 +41,9 @@ class Parameter(abc.ABC):
 
     Attributes:
         name: As in the experiment.
-        kind: ``double``, ``int``, ``discrete`` or ``categorical``.
+        kind: ``double``, ``int``, ``discrete``, ``categorical`` or ``text``.
         activation: When it has a value; None means always.
-        cardinality: How many values it has, or None for a continuum.
+        cardinality: How many values it has, or None for a continuum or for any text.
     """
 
     def __init__(self, name: str, kind: str) -> None:
@@ -277,6 +277,47 @@ class Choice(Parameter):
     @override
     def number(self, value: Value) -> float | str:
         return float(value) if self.kind == "discrete" else str(value)
+
+
+class Text(Parameter):
+    """Any text at all, such as the description of a network: only the algorithm that makes them knows which ones make sense.
+
+    Texts have no order and no number, so there is no way to the unit interval, and nothing to draw from.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "text")
+
+    def _refusal(self) -> InvalidInput:
+        return InvalidInput(f"{self.name!r} is a text, which nothing but its algorithm can make up")
+
+    @override
+    def from_unit(self, unit: float) -> str:
+        raise self._refusal()
+
+    @override
+    def to_unit(self, value: Value) -> float:
+        raise self._refusal()
+
+    @override
+    def at(self, index: int) -> str:
+        raise self._refusal()
+
+    @override
+    def index_of(self, value: Value) -> int:
+        raise self._refusal()
+
+    @override
+    def contains(self, value: Value) -> bool:
+        return isinstance(value, str)
+
+    @override
+    def parse(self, text: str) -> str:
+        return text
+
+    @override
+    def number(self, value: Value) -> str:
+        return str(value)
 
 
 def parameter_from(spec: ParameterSpec) -> Parameter:

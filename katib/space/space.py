@@ -9,7 +9,7 @@ from katib.api.expression import Expression
 from katib.api.similar import did_you_mean
 from katib.errors import InvalidInput, Problem
 from katib.space.forest import Forest
-from katib.space.parameter import Activation, parameter_from
+from katib.space.parameter import Activation, Text, parameter_from
 from katib.space.point import Point
 
 if TYPE_CHECKING:
@@ -47,12 +47,18 @@ class Space:
         self._order = tuple(order) if order is not None else tuple(self._by_name)
 
     @classmethod
-    def from_spec(cls, spec: ExperimentSpec) -> Space:
+    def from_spec(cls, spec: ExperimentSpec, *, assigns: Sequence[str] = ()) -> Space:
         """Return the space of a validated, defaulted experiment.
+
+        Args:
+            spec: Its spec.
+            assigns: The texts that are its dimensions where it has ``nasConfig`` instead of parameters.
 
         Raises:
             InvalidInput: The spec was not validated and makes no sense.
         """
+        if spec.nas_config is not None and not spec.parameters:
+            return cls([Text(name) for name in assigns])
         specs = {parameter.name: parameter for parameter in spec.parameters or []}
         made: dict[str, Parameter] = {}
         waiting = list(specs.values())

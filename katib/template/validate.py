@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from katib.algorithm import registry
 from katib.api.similar import did_you_mean
 from katib.errors import InvalidInput, Problem
-from katib.space.space import Space
 from katib.template.condition import condition_problem
 from katib.template.job_fields import container_names, job_problems
 from katib.template.placeholder import PLACEHOLDER, is_meta, meta_value, placeholders, walk
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from katib.api.experiment import Experiment, TrialTemplate
+    from katib.space.parameter import Parameter
 
 __all__ = ["problems"]
 
@@ -64,7 +65,7 @@ def _parameter_problems(
         yield Problem(f"{_TEMPLATE}.trialParameters", "is required")
         return
     used = placeholders(template)
-    known = {parameter.name for parameter in experiment.spec.parameters or []}
+    known = {parameter.name for parameter in experiment.spec.parameters or []} or {*registry.assigned_texts(experiment)}
     names: set[str] = set()
     references: set[str] = set()
     for index, parameter in enumerate(stated.trial_parameters):
@@ -91,7 +92,12 @@ def _parameter_problems(
             except InvalidInput as error:
                 yield Problem(f"{path}.reference", error.problems[0].message)
         elif known and reference not in known:
-            yield Problem(f"{path}.reference", "is none of the parameters", reference, did_you_mean(reference, known))
+            what = (
+                "parameters"
+                if experiment.spec.parameters
+                else f"texts of a network, which are {', '.join(sorted(known))}"
+            )
+            yield Problem(f"{path}.reference", f"is none of the {what}", reference, did_you_mean(reference, known))
         names.add(name)
         references.add(reference)
     for name, path in used.items():
@@ -123,10 +129,10 @@ def _metadata_problems(template: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _render_problems(experiment: Experiment, stated: TrialTemplate, template: Mapping[str, Any]) -> Iterator[Problem]:
     """Render the template as trials would, with all parameters and with only those that every trial has; look at the jobs."""
-    parameters = Space.from_spec(experiment.spec).parameters
-    every = [(parameter.name, parameter.format(parameter.from_unit(0.5))) for parameter in parameters]
+    parameters = registry.space_of(experiment).parameters
+    every = [(parameter.name, _some_value(parameter)) for parameter in parameters]
     always = [pair for pair, parameter in zip(every, parameters, strict=True) if parameter.activation is None]
-    if not parameters:  # neural architecture search: its algorithm makes up what is referred to
+    if not parameters:  # a network, and an algorithm that cannot be asked what its points are
         references = [parameter.reference for parameter in stated.trial_parameters or []]
         every = always = [(reference, "0") for reference in references if not is_meta(reference)]
     for assignments in [every] if len(every) == len(always) else [every, always]:
@@ -136,6 +142,10 @@ def _render_problems(experiment: Experiment, stated: TrialTemplate, template: Ma
             yield from error.problems
             continue
         yield from _job_problems(stated, job)
+
+
+def _some_value(parameter: Parameter) -> str:
+    return "0" if parameter.kind == "text" else parameter.format(parameter.from_unit(0.5))
 
 
 def _unrendered_problems(stated: TrialTemplate, template: Mapping[str, Any]) -> Iterator[Problem]:

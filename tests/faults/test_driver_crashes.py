@@ -53,14 +53,30 @@ spec:
                 command: [sh, -c, 'echo "$KATIB_TRIAL_NAME" >> RAN; sleep 0.05; echo "loss=$0"', "${trialParameters.x}"]
 """
 
+STOPPING = (
+    EXPERIMENT.replace(
+        """'echo "$KATIB_TRIAL_NAME" >> RAN; sleep 0.05; echo "loss=$0"'""",
+        # Those that are no better than 0.3 report twice and go on for ever; the others report once and end.
+        """'echo "$KATIB_TRIAL_NAME" >> RAN; echo "loss=$0";
+                   case "$0" in 0.[012]*) ;; *) echo "loss=$0"; sleep 600;; esac'""",
+    )
+    .replace(
+        "  parallelTrialCount",
+        "  earlyStopping:\n    algorithmName: medianstop\n    algorithmSettings:\n"
+        "      - {name: min_trials_required, value: '1'}\n      - {name: start_step, value: '2'}\n  parallelTrialCount",
+    )
+    .replace("seed: 11", "seed: 13")
+)
+"""The same with trials that end only because they are stopped early."""
+
 
 class Lab:
     """One home, and drivers in child processes that die where they are told to."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, text: str = EXPERIMENT) -> None:
         self.home = Home(folder / "home")
         self.ran = folder / "ran.log"
-        self.text = EXPERIMENT.replace("RAN", str(self.ran))
+        self.text = text.replace("RAN", str(self.ran))
 
     def drive(self, *, dies_at: int | None = None, interrupt_at: int | None = None) -> tuple[int, int]:
         """Run (or go on with) the experiment in a child; how it ended and how many points it passed."""
@@ -177,10 +193,10 @@ class Points:
 
 @pytest.fixture
 def lab(tmp_path):
-    def make(name: str) -> Lab:
+    def make(name: str, text: str = EXPERIMENT) -> Lab:
         folder = tmp_path / name
         folder.mkdir()
-        return Lab(folder)
+        return Lab(folder, text)
 
     return make
 
@@ -236,3 +252,26 @@ def test_interrupted_or_killed_while_stopping_it_goes_on_afterwards(lab):
         code, _ = one.drive()
         assert code == 0, point
         assert one.result() == golden.result(), point
+
+
+@pytest.mark.slow
+def test_killed_while_trials_are_stopped_early_the_end_is_the_same(lab):
+    golden = lab("golden", STOPPING)
+    code, points = golden.drive()
+    assert code == 0
+    wanted = golden.result()
+    states = [state for _, state, _, _ in wanted[1]]
+    assert wanted[0] == "Succeeded"
+    assert states.count("EarlyStopped") >= 2
+    assert states.count("Succeeded") >= 1
+    died = 0
+    for point in range(2, points, 3):
+        one = lab(f"dies-at-{point}", STOPPING)
+        code, _ = one.drive(dies_at=point)
+        died += code == -signal.SIGKILL
+        code, _ = one.drive()
+        assert code == 0, point
+        assert one.result() == wanted, point
+        assert sorted(one.executions()) == sorted(one.names()), point
+        assert one.reports() == golden.reports(), point
+    assert died > 5

@@ -1,5 +1,6 @@
 """Every example runs as it is, and does what it says."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,19 @@ def test_example_succeeds_with_every_trial_measured(katib, path):
     experiment = katib.get("get", "experiment", name)
     conditions = [condition["type"] for condition in experiment["status"]["conditions"]]
     assert conditions[-1] == "Succeeded"
-    assert experiment["status"]["trialsSucceeded"] == experiment["spec"]["maxTrialCount"]
+    counts = experiment["status"]
+    stopped = counts.get("trialsEarlyStopped", 0) if "earlyStopping" in experiment["spec"] else 0
+    assert counts["trialsSucceeded"] + stopped == experiment["spec"]["maxTrialCount"]
     assert experiment["status"].get("trialsFailed", 0) == 0
     trials = katib.get("trials", name)["items"]
     wanted = [experiment["spec"]["objective"]["objectiveMetricName"]]
     wanted += experiment["spec"]["objective"].get("additionalMetricNames", [])
     for trial in trials:
         measured = {metric["name"]: metric["latest"] for metric in trial["status"]["observation"]["metrics"]}
-        assert all(float(measured[metric]) == float(measured[metric]) for metric in wanted if metric in measured)
         assert wanted[0] in measured
+        # A genotype is a result that is no number.
+        numbers = [measured[metric] for metric in wanted if metric in measured and metric != "Best-Genotype"]
+        assert all(math.isfinite(float(number)) for number in numbers)
 
 
 def test_every_example_is_listed_in_its_readme():

@@ -122,6 +122,33 @@ def test_rungs_shrink_by_eta_and_hold_the_best(workers):
         assert len(ended) // 3 <= len(higher) <= len(lower) * 0.6
 
 
+@pytest.mark.parametrize(
+    ("patience", "first"), [("1", [3, 3, 3]), ("2", [9, 9, 3]), ("3", [27, 9, 3]), ("9", [27, 9, 3])]
+)
+def test_patient_rung_promotes_nobody_before_enough_have_ended(patience, first):
+    run, rng, running, found = Run(make(r_l=27, patience=patience)), random.Random(1), [], {}
+    for _ in range(600):
+        running += run.ask(1)
+        for trial in running[-1:]:
+            if rung(trial) and rung(trial) not in found:
+                below = [each for each in run.history if rung(each) == rung(trial) - 1 and not each.state.is_active]
+                found[rung(trial)] = len(below)
+        if len(running) == 4:
+            run.end(running.pop(rng.randrange(4)))
+    assert [found[level] for level in (1, 2, 3)] == first
+
+
+def test_patience_is_no_reason_to_end_with_nobody_fully_trained():
+    kind = type("Suite", (AlgorithmContract,), {"algorithm": "asha"})
+    kind.settings = {"r_l": "9", "resource_name": "epochs", "patience": "2"}
+    few = {"name": "n", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "4"}}
+    run = Run(kind().make([few, epochs(9)]))
+    while trials := run.ask(2):
+        for trial in trials:
+            run.end(trial, float(trial.point["n"]))
+    assert [trial.point["n"] for trial in run.history if trial.point["epochs"] == 9] == [1]
+
+
 def test_lowest_rungs_may_be_left_out():
     run = Run(make(r_l=27, s="2"))
     trials = run.ask(3)

@@ -3,11 +3,13 @@
 import logging
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
+from katib.algorithm import call
 from katib.algorithm.checked import suggest
 from katib.algorithm.history import History, PastTrial
 from katib.api.trial import TrialState
@@ -222,7 +224,7 @@ def test_a_thousand_past_trials_are_answered_from_a_part_of_them(caplog):
         suggest(algorithm, history, 1)
     assert [record.getMessage() for record in caplog.records] == [
         (
-            "bayesianoptimization of experiment 'contract': the model is fitted to 400 of 1000 results from now on "
+            "bayesianoptimization of experiment 'contract': the model is fitted to 400 of 1000 results "
             "(the best, the latest and some others), to answer in time"
         )
     ]
@@ -234,6 +236,26 @@ def test_a_thousand_past_trials_are_answered_from_a_part_of_them(caplog):
     assert len(trials) == len(values) == 400
     assert min(training(trial.point) for trial in trials) == best
     assert [trial.index for trial in trials][-100:] == list(range(900, 1000))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 1.0])
+def test_caller_who_does_not_wait_long_gets_less_and_is_told(seconds):
+    history = past(TRAINING, training, 1_000)
+    with call.answering(seconds) as notes:
+        points = suggest(suite().make(TRAINING), history, 8)
+    assert len(set(points)) == 8
+    assert not any(history.was_tried(point) for point in points)
+    assert {note.kind for note in notes} == {"reduced-model"}
+    assert "fitted to" in notes[0].text
+    assert ("of 8 points are random" in notes[-1].text) == (seconds < 0.1 or len(notes) > 1)
+
+
+def test_caller_who_waits_gets_the_same_as_one_without_a_deadline():
+    history = past(TRAINING, training, 100)
+    with call.answering(60.0) as notes:
+        points = suggest(suite().make(TRAINING), history, 3)
+    assert points == suggest(suite().make(TRAINING), history, 3)
+    assert notes == []
 
 
 def test_few_trials_are_all_used(caplog):
@@ -289,16 +311,6 @@ def test_random_state_comes_before_the_seed():
     [
         ("base_estimator", "SVM", "base_estimator SVM is not supported in Bayesian optimization"),
         ("acq_func", "UCB", "acq_func UCB is not supported in Bayesian optimization"),
-        (
-            "acq_func",
-            "EIps",
-            "acq_func EIps is not supported in Bayesian optimization: it needs the time each trial took",
-        ),
-        (
-            "acq_func",
-            "PIps",
-            "acq_func PIps is not supported in Bayesian optimization: it needs the time each trial took",
-        ),
         ("acq_optimizer", "adam", "acq_optimizer adam is not supported in Bayesian optimization"),
         ("n_initial_points", "-1", "n_initial_points should be great or equal than zero"),
         ("n_initial_points", "many", "'n_initial_points' must be a valid integer"),
@@ -369,3 +381,34 @@ def test_gradients_are_those_of_the_functions():
                 return by_mean * at_slope + by_deviation * by_slope
 
             assert check_grad(worth, slope, place) < 1e-3 * (1 + np.abs(slope(place)).max())
+
+
+def timed(function, trials, seconds):
+    """Return random trials of the square and how long each took."""
+    history = History()
+    for trial in past(SQUARE, function, trials):
+        history.record(replace(trial, seconds=seconds(trial.point)))
+    return history
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize(("acq_func", "model"), [("EIps", "GP"), ("EIps", "ET"), ("PIps", "ET")])
+def test_improvement_per_second_looks_where_trials_are_short(acq_func, model, sign):
+    """Of two places that are equally good it takes the one where a trial takes a hundredth of the time."""
+
+    def function(point):
+        return (point["y"] - 5) ** 2 + ((point["x"] - 2.5) ** 2 - 25) ** 2 / 50
+
+    def seconds(point):
+        return 10.0 ** (2 + sign * (point["x"] - 2.5) / 5)
+
+    for seed in range(3):
+        algorithm = suite(acq_func=acq_func, base_estimator=model).make(SQUARE, seed=seed)
+        point = suggest(algorithm, timed(function, 40, seconds), 1)[0]
+        assert seconds(point) < 100
+
+
+def test_improvement_per_second_without_any_times_is_improvement():
+    history = past(SQUARE, branin, 25)
+    points = suggest(suite(acq_func="EIps").make(SQUARE), history, 3)
+    assert points == suggest(suite(acq_func="EI").make(SQUARE), history, 3)

@@ -374,6 +374,63 @@ def test_any_order_any_request_any_failure(algorithm, finite, steps, seed):
     assert {point["x"] for point in seen} == set(range(1, 8))
 
 
+def changed(trial, **fields):
+    return PastTrial(**{**{name: getattr(trial, name) for name in PastTrial.__slots__}, **fields})
+
+
+@pytest.mark.parametrize("algorithm", BOTH)
+@pytest.mark.parametrize("seed", range(12))
+def test_warm_instance_answers_as_a_fresh_one_whatever_becomes_of_the_history(algorithm, seed):
+    parameters = [whole("x", 1, 60), whole("r", 1, 9)]
+    warm, rng, trials = make(algorithm, parameters), random.Random(seed), {}
+    loses_labels = seed % 3
+
+    def add(history, points):
+        for place, point in enumerate(points):
+            index = history.next_index + place
+            labels = point.labels if loses_labels == 0 or (loses_labels == 1 and rng.random() < 0.5) else {}
+            trials[f"t{index}"] = PastTrial(index, f"t{index}", point, TrialState.RUNNING, None, 0.0, labels)
+
+    for _ in range(40):
+        history = History(trials.values())
+        points = suggest(warm, history, 3)
+        again = suggest(make(algorithm, parameters), history, 3)
+        assert [(point, point.labels) for point in points] == [(point, point.labels) for point in again]
+        add(history, points)
+        for name in rng.sample(sorted(trials), min(3, len(trials))):
+            trials[name] = changed(trials[name], state=TrialState.SUCCEEDED, values=(rng.random(),))
+        surprise = rng.random()
+        if surprise < 0.1:
+            del trials[rng.choice(sorted(trials))]
+        elif surprise < 0.2:  # the user's own, or one that says it is where another one is
+            own = warm.problem.space.point({"x": rng.randint(1, 60), "r": rng.choice([1, 2, 3, 9])})
+            add(History(trials.values()), [own.labelled(**rng.choice(list(trials.values())).labels)])
+        elif surprise < 0.3:
+            name = rng.choice(sorted(trials))
+            trials[name] = changed(trials[name], labels={**trials[name].labels, LABEL + "bracket": "7"})
+        elif surprise < 0.4:
+            name = rng.choice(sorted(trials))
+            trials[name] = changed(trials[name], state=TrialState.FAILED, values=None)
+
+
+@pytest.mark.parametrize("algorithm", BOTH)
+@pytest.mark.parametrize("labelled", [False, True])
+def test_warm_instance_reads_only_what_has_changed(algorithm, labelled):
+    made = make(algorithm, [X, whole("r", 1, 9)])
+    history = play(make(algorithm, [X, whole("r", 1, 9)]), 200, parallel=4)
+    history = history if labelled else without_labels(history)
+    running = AlgorithmContract.issue(history, suggest(made, history, 4))
+    if not labelled:
+        running = [changed(trial, labels={}) for trial in running]
+        for trial in running:
+            history.record(trial)
+    suggest(made, history, 4)
+    AlgorithmContract.finish(history, running[1], TrialState.SUCCEEDED, 0.5)
+    with mock.patch.object(made._visits, "_visit", wraps=made._visits._visit) as reading:
+        suggest(made, history, 1)
+    assert reading.call_count == 1
+
+
 @pytest.mark.parametrize("algorithm", BOTH)
 def test_asking_for_many_is_asking_often(algorithm):
     made, history = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from katib.algorithm import registry
+from katib.algorithm import early_stoppers, registry
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -50,3 +50,8 @@ def test_readme_shows_a_makefile_target_for_every_command_it_names():
 def test_readme_names_every_algorithm_there_is():
     said = (REPOSITORY / "README.md").read_text()
     assert [name for name in registry.names() if f"`{name}`" not in said] == []
+
+
+def test_readme_names_every_early_stopper_there_is():
+    said = (REPOSITORY / "README.md").read_text()
+    assert [name for name in early_stoppers.names() if f"`{name}`" not in said] == []

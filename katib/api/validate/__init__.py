@@ -12,6 +12,7 @@ from katib.api.validate.budgets import budget_problems, update_problems
 from katib.api.validate.collectors import collector_problems
 from katib.api.validate.initial_trials import initial_trial_problems
 from katib.api.validate.metadata import metadata_problems
+from katib.api.validate.networks import network_problems
 from katib.api.validate.objectives import objective_problems
 from katib.api.validate.parameters import constraint_problems, parameter_problems
 
@@ -30,6 +31,7 @@ def problems(experiment: Experiment) -> list[Problem]:
         *objective_problems(spec),
         *budget_problems(spec),
         *parameter_problems(spec),
+        *network_problems(spec),
         *constraint_problems(spec),
         *initial_trial_problems(spec),
         *collector_problems(spec),

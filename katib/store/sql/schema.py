@@ -48,7 +48,7 @@ __all__ = [
     "trials",
 ]
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every schema there has been, oldest first; the last is this one. A test holds it equal to the migrations."""
 
 
@@ -134,6 +134,7 @@ trials = Table(
     Column("attempt", Integer, nullable=False),
     Column("labels", Text, nullable=False),
     Column("change", BigInteger, nullable=False),
+    Column("rules", Text),
     UniqueConstraint("experiment_id", "trial_index"),
     UniqueConstraint("experiment_id", "name"),
     Index(None, "experiment_id", "change"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from katib.api.experiment import Observation
-from katib.api.trial import TrialState
+from katib.api.trial import EarlyStoppingRule, TrialState
 from katib.engine.trial import TrialRecord
 from katib.store.sql.documents import dump, dump_model, load, load_model
 from katib.store.sql.schema import trials
@@ -32,6 +32,7 @@ COLUMNS = (
     trials.c.stopping,
     trials.c.attempt,
     trials.c.labels,
+    trials.c.rules,
 )
 """What ``trial_records`` reads, in this order."""
 
@@ -57,6 +58,9 @@ def row_of(record: TrialRecord) -> dict[str, Any]:
         "stopping": None if record.stopping is None else record.stopping.value,
         "attempt": record.attempt,
         "labels": dump(dict(record.labels)),
+        "rules": dump([rule.model_dump(by_alias=True, exclude_none=True) for rule in record.rules])
+        if record.rules
+        else None,
     }
 
 
@@ -78,6 +82,7 @@ def trial_records(rows: Iterable[Sequence[Any]]) -> list[TrialRecord]:
             stopping=None if stopping is None else _STATES[stopping],
             attempt=attempt,
             labels={} if labels == _NO_LABELS else load(labels),
+            rules=_rules(rules, name) if rules else (),
         )
         for (
             index,
@@ -94,5 +99,10 @@ def trial_records(rows: Iterable[Sequence[Any]]) -> list[TrialRecord]:
             stopping,
             attempt,
             labels,
+            rules,
         ) in rows
     ]
+
+
+def _rules(text: str, of: str) -> tuple[EarlyStoppingRule, ...]:
+    return tuple([load_model(EarlyStoppingRule, dump(rule), of) for rule in load(text)])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from katib.api.base import Condition
 from katib.api.experiment import Experiment, ExperimentStatus, Metric, Observation, OptimalTrial
-from katib.api.trial import TrialState
+from katib.api.trial import EarlyStoppingRule, TrialState
 from katib.engine.trial import TrialRecord
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def full_record(index: int = 0) -> TrialRecord:
         stopping=TrialState.KILLED,
         attempt=3,
         labels={"rung": "2", "λ": AWKWARD},
+        rules=(EarlyStoppingRule(name=AWKWARD, value="0.1", comparison="less", start_step=4),),
     )
 
 

@@ -10,10 +10,12 @@ import pytest
 import yaml
 
 from katib.admission import admit, admit_all
+from katib.algorithm import registry
+from katib.algorithm.checked import suggest
+from katib.algorithm.history import History
 from katib.api.document import load
 from katib.api.parse import parse_experiment
 from katib.errors import InvalidExperiment
-from katib.space.space import Space
 from katib.template.render import render
 from katib.template.source import LocalConfigMaps
 
@@ -163,8 +165,13 @@ def test_what_is_no_document_is_one_problem(refused, text):
         ("algorithmName: random", "algorithmName: grid", ["spec.parameters"]),
         (
             "  maxTrialCount",
-            "  earlyStopping: {algorithmName: medianstop}\n  maxTrialCount",
+            "  earlyStopping: {algorithmName: medianstops}\n  maxTrialCount",
             ["spec.earlyStopping.algorithmName"],
+        ),
+        (
+            "  maxTrialCount",
+            "  earlyStopping:\n    algorithmName: medianstop\n    algorithmSettings: [{name: start_step, value: 0}]\n  maxTrialCount",
+            ["spec.earlyStopping.algorithmSettings[0].value"],
         ),
         ("trialTemplate:", "trialTemplat:", ["spec.trialTemplat"]),
         ("  maxTrialCount", "  constraints: [{expression: lr > 1}]\n  maxTrialCount", ["spec.constraints"]),
@@ -283,11 +290,30 @@ def test_whatever_is_changed_in_an_example_it_works_or_is_refused(example):
         except InvalidExperiment as error:
             outcomes.add(bool(error.problems) and all(problem.line for problem in error.problems))
             continue
-        space = Space.from_spec(experiment.spec)
-        point = space.sample(rng)
+        space = registry.space_of(experiment)
+        if experiment.spec.nas_config is None:
+            point = space.sample(rng)
+        else:  # only its algorithm makes networks
+            (point,) = suggest(registry.create(experiment, 0), History(), 1)
         pairs = [(each.name, each.value) for each in point.assignments()]
         assert space.parse(pairs) == point
         job = render(experiment, "trial", pairs, template=experiment.spec.trial_template.trial_spec)
         json.dumps(job, allow_nan=False)
         assert parse_experiment(experiment.to_document()) == experiment
     assert outcomes == {True}
+
+
+def test_early_stopping_is_checked_with_the_whole_experiment_and_beside_a_broken_space(admitted, refused):
+    stopping = "  earlyStopping: {algorithmName: medianstop}\n  maxTrialCount"
+    [experiment] = admitted(changed(("  maxTrialCount", stopping)))
+    assert experiment.spec.early_stopping.algorithm_name == "medianstop"
+    second = "  objectives: [{type: minimize, objectiveMetricName: time}]\n"
+    assert [problem.path for problem in refused(changed(("  maxTrialCount", second + stopping)))] == ["spec.objectives"]
+    wrong = changed(
+        ("  maxTrialCount", stopping.replace("medianstop", "asha")), ("parameterType: ", "parameterType: un")
+    )
+    assert "spec.earlyStopping.algorithmName" not in [problem.path for problem in refused(wrong)]
+    both = changed(("  maxTrialCount", stopping.replace("medianstop", "ash")), ("parameterType: ", "parameterType: un"))
+    (problem,) = [each for each in refused(both) if each.path == "spec.earlyStopping.algorithmName"]
+    assert problem.hint == "did you mean 'asha'?"
+    assert problem.line

@@ -172,6 +172,10 @@ FULL = {
         "        image: example.com/collector\n        name: custom\n        env:\n          - name: TrialNamePrefix\n"
         "            valueFrom: {fieldRef: {fieldPath: metadata.name}}\n"
     ),
+    "median stop": experiment(
+        more="  earlyStopping:\n    algorithmName: medianstop\n    algorithmSettings:\n"
+        "      - {name: min_trials_required, value: '3'}\n      - {name: start_step, value: '5'}\n"
+    ),
     "push": experiment(more="  metricsCollectorSpec:\n    collector:\n      kind: Push\n"),
     "resumable": experiment(more="  resumePolicy: LongRunning\n"),
     "from volume": experiment(more="  resumePolicy: FromVolume\n"),
@@ -253,8 +257,16 @@ STOPPING = "  earlyStopping:\n    algorithmName: medianstop\n    algorithmSettin
     [
         (experiment("grid"), "spec.parameters", "'lr' must include step"),
         (experiment("nosuch"), "spec.algorithm.algorithmName", "is no algorithm; there are"),
-        (NETWORK, "spec.algorithm.algorithmName", "is no algorithm"),
-        (experiment(more=STOPPING), "spec.earlyStopping.algorithmName", "is no early stopper"),
+        (
+            NETWORK.replace("algorithmName: enas", "algorithmName: enos"),
+            "spec.algorithm.algorithmName",
+            "is no algorithm",
+        ),
+        (
+            experiment(more=STOPPING.replace("median", "mean")),
+            "spec.earlyStopping.algorithmName",
+            "is no early stopper",
+        ),
         (
             experiment(template="    trialSpec:\n" + indented(WORKFLOW, 6), container="main"),
             "spec.trialTemplate.successCondition",
@@ -294,6 +306,7 @@ def test_refused_algorithm_does_not_hide_what_else_is_wrong(refused):
     text = NETWORK.replace("training-container\n    trialP", "other\n    trialP").replace(
         "maxTrialCount: 3", "maxTrialCount: 1"
     )
+    text = text.replace("algorithmName: enas", "algorithmName: enos")
     assert [problem.path for problem in refused(text)] == [
         "spec.algorithm.algorithmName",
         "spec.parallelTrialCount",

@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from katib.algorithm import registry
+from katib.algorithm import discovery, registry
 from katib.api.defaults import with_defaults
 from katib.api.parse import parse_experiment
 
@@ -41,11 +41,6 @@ def experiment():
     return make
 
 
-def _forget():
-    registry._shipped.cache_clear()
-    registry._offered.cache_clear()
-
-
 @pytest.fixture
 def drop(tmp_path, monkeypatch):
     """Drop a file into the folder of algorithms."""
@@ -57,25 +52,25 @@ def drop(tmp_path, monkeypatch):
     def write(name, text):
         (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
         importlib.invalidate_caches()
-        _forget()
+        discovery.forget()
 
     yield write
     for name in set(sys.modules) - before:
         if name.startswith("suggestions."):
             del sys.modules[name]
     monkeypatch.undo()
-    _forget()
+    discovery.forget()
 
 
 @pytest.fixture
 def offer(monkeypatch):
-    """Offer algorithms as another installed package does."""
+    """Offer plug-ins as another installed package does."""
 
-    def entries(**points):
-        listed = [EntryPoint(name, value, registry.GROUP) for name, value in points.items()]
-        monkeypatch.setattr(registry, "entry_points", lambda group: [each for each in listed if each.group == group])
-        _forget()
+    def entries(group=registry.GROUP, **points):
+        listed = [EntryPoint(name, value, group) for name, value in points.items()]
+        monkeypatch.setattr(discovery, "entry_points", lambda group: [each for each in listed if each.group == group])
+        discovery.forget()
 
     yield entries
     monkeypatch.undo()
-    _forget()
+    discovery.forget()

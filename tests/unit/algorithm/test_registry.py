@@ -243,3 +243,21 @@ def test_listing_imports_no_algorithm_and_no_numeric_library():
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
     assert done.stdout == "[] []\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "text"),
+    [
+        ("rando", [], "unknown algorithm name rando"),
+        ("random", [("seed", "1")], "unknown setting seed for algorithm random"),
+        ("random", [("random_state", "-1")], "random_state should be great or equal than zero"),
+        ("tpe", [("gamma", "1")], "gamma should be in the range of (0, 1)"),
+        ("tpe", [("prior_weight", "0")], "prior_weight should be great than zero"),
+        ("bayesianoptimization", [("n_initial_points", "-1")], "n_initial_points should be great or equal than zero"),
+        ("hyperband", [("r_l", "9")], "r_l and resource_name must be set."),
+        ("hyperband", [("r_l", "-9"), ("resource_name", "n")], "r_l must be a positive float number."),
+        ("hyperband", [("r_l", "9"), ("resource_name", "m")], "value of resource_name setting must be in parameters."),
+    ],
+)
+def test_katib_texts_word_for_word(experiment, name, settings, text):
+    assert [problem.katib_text for problem in registry.problems(experiment(name, settings))] == [text]

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
 from katib.algorithm.settings import AlgorithmSettings, parse_settings
 from katib.api.base import KeyValue
@@ -132,3 +132,66 @@ def test_settings_that_do_not_go_together():
 def test_settings_do_not_change():
     with pytest.raises(ValueError, match="frozen"):
         Settings().gamma = 0.3
+
+
+class OwnWords(AlgorithmSettings):
+    most: int = 1
+    share: float = 0.5
+    name: str = ""
+
+    @field_validator("most", "share")
+    @classmethod
+    def _katib_says(cls, value, info):
+        if info.field_name == "most" and value < 0:
+            raise ValueError("most should be small")
+        if info.field_name == "share" and value < 0:
+            raise ValueError("should be in the range of (0, 1)")
+        if value > 100:
+            raise ValueError("must be at most 100")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self):
+        if self.name == "katib":
+            raise ValueError("most and share must be set.")
+        if self.name == "ours":
+            raise ValueError("these do not go together")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "value", "text"),
+    [
+        (Settings, "gama", "1", "unknown setting gama for algorithm tpe"),
+        (Settings, "random_state", "-1", "random_state should be great or equal than zero"),
+        (Settings, "gamma", "0", "gamma should be great than zero"),
+        (Settings, "n_startup", "ten", "failed to validate n_startup(ten): invalid literal for int() with base 10: 'ten'"),
+        (Settings, "n_startup", "1.5", "failed to validate n_startup(1.5): invalid literal for int() with base 10: '1.5'"),
+        (Settings, "sigma", "{x}", "failed to validate sigma({x}): could not convert string to float: '{x}'"),
+        (Settings, "gamma", "None", "failed to validate gamma(None): could not convert string to float: 'None'"),
+        (Settings, "gamma", "nan", ""),
+        (Settings, "restart", "ipo", ""),
+        (OwnWords, "most", "-1", "most should be small"),
+        (OwnWords, "share", "-1", "share should be in the range of (0, 1)"),
+        (OwnWords, "share", "101", ""),
+        (OwnWords, "name", "katib", "most and share must be set."),
+        (OwnWords, "name", "ours", ""),
+    ],
+)  # fmt: skip
+def test_katib_says_the_same_in_its_own_words(model, name, value, text):
+    with pytest.raises(InvalidSettings) as caught:
+        parsed((name, value), model=model)
+    (problem,) = caught.value.problems
+    assert problem.katib_text == text
+    assert problem.message != text or name == "most" or value == "katib"
+
+
+def test_katib_text_of_a_huge_value_is_short():
+    with pytest.raises(InvalidSettings) as caught:
+        parsed(("n_startup", "x" * 100_000))
+    assert len(caught.value.problems[0].katib_text) < 600
+
+
+def test_kind_is_named():
+    with pytest.raises(InvalidSettings, match="is not a setting of early stopper 'stop'"):
+        parse_settings(Nothing, [KeyValue(name="x", value="1")], algorithm="stop", path=PATH, kind="early stopper")

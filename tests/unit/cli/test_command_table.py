@@ -43,7 +43,7 @@ def test_no_arguments_show_the_help_and_are_no_fault(capsys):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_shows_arguments_by_name_and_the_common_options(name, capsys):
-    assert main([name, "-h"]) == 0
+    assert main([*name.split(), "-h"]) == 0
     shown = capsys.readouterr().out
     assert f"Usage: katib {name} [OPTIONS]" in shown
     assert "--namespace" in shown

@@ -5,7 +5,13 @@ from types import SimpleNamespace
 import pytest
 
 from katib.algorithm import registry
-from katib.cli.completions import complete_algorithms, complete_experiments, complete_references, complete_trials
+from katib.cli.completions import (
+    complete_algorithms,
+    complete_experiments,
+    complete_plugins,
+    complete_references,
+    complete_trials,
+)
 
 
 @pytest.fixture
@@ -56,6 +62,9 @@ def test_algorithms_with_a_line_about_each(context):
     assert list(offered) == registry.names()
     assert "`" not in "".join(offered.values())
     assert list(dict(complete_algorithms(context(), "rand"))) == ["random"]
+    assert list(dict(complete_plugins(context(), "med"))) == ["medianstop"]
+    names = [name for name, _ in complete_plugins(context(), "")]
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("complete", [complete_experiments, complete_trials, complete_references])

@@ -1,8 +1,11 @@
 """Docstrings as people read them at a prompt."""
 
+import json
+import re
+
 import pytest
 
-from katib.algorithm import registry
+from katib.algorithm import early_stoppers, registry
 from katib.cli.counted import counted
 from katib.cli.main import main
 from katib.cli.plain_docs import plain
@@ -28,6 +31,34 @@ def test_no_algorithm_shows_the_marks_of_its_docstring(capsys):
     assert "`" not in shown
     for name in registry.names():
         assert f"\n{name} " in shown
+    for name in early_stoppers.names():
+        assert re.search(rf"^{name} +early stopper ", shown, re.MULTILINE)
+
+
+def test_a_name_is_an_algorithms_first_and_points_to_the_early_stopper_of_the_same_name(capsys):
+    assert main(["algorithms", "asha"]) == 0
+    assert "katib algorithms asha --early-stopping" in capsys.readouterr().out
+    assert main(["algorithms", "asha", "--early-stopping"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("asha: At each rung stop")
+    assert "\nmin_resource " in shown
+    assert main(["algorithms", "medianstop"]) == 0
+    assert "\nmin_trials_required " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wanted", [[], ["--early-stopping"]])
+def test_algorithms_and_early_stoppers_as_a_document(wanted, capsys):
+    assert main(["algorithms", "-o", "json", *wanted]) == 0
+    listed = [(item["kind"], item["name"]) for item in json.loads(capsys.readouterr().out)]
+    expected = [] if wanted else [("algorithm", name) for name in registry.names()]
+    assert listed == expected + [("early stopper", name) for name in early_stoppers.names()]
+    assert main(["algorithms", "-o", "json", "medianstop"]) == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "early stopper"
+
+
+def test_unknown_early_stopper_is_answered_with_those_there_are(capsys):
+    assert main(["algorithms", "medianstp", "--early-stopping"]) == 2
+    assert "there are asha, medianstop; did you mean 'medianstop'?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", registry.names())

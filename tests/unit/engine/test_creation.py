@@ -40,3 +40,15 @@ def test_initial_trials(bench):
     assert known.reason == "TrialImported"
     assert silent.imported
     assert initial_records(experiment, [1], bench.now) == [known]
+
+
+def test_initial_network_keeps_its_texts(bench):
+    texts = [{"name": "architecture", "value": "[[0]]"}, {"name": "nn_config", "value": "{}"}]
+    operation = {"operationType": "reduction", "parameters": []}
+    experiment = bench.make_experiment(
+        parameters=None,
+        nasConfig={"graphConfig": {"numLayers": 1}, "operations": [operation]},
+        initialTrials=[{"parameterAssignments": texts}],
+    )
+    (record,) = initial_records(experiment, [0], bench.now)
+    assert record.assignments == (("architecture", "[[0]]"), ("nn_config", "{}"))

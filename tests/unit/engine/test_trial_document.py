@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from katib.api.trial import Trial, TrialState
+from katib.api.trial import EarlyStoppingRule, Trial, TrialState
 from katib.engine.trial_document import trial_resource
 
 
@@ -15,7 +15,8 @@ def conditions(found):
 
 
 def test_a_finished_trial(bench):
-    record = bench.trial(3, value=0.5, labels={"rung": "1"}, message="Trial has succeeded")
+    rule = EarlyStoppingRule(name="loss", value="0.5", comparison="greater", start_step=4)
+    record = bench.trial(3, value=0.5, labels={"rung": "1"}, message="Trial has succeeded", rules=(rule,))
     found = document(bench, record, job={"kind": "Job"})
     assert (found["apiVersion"], found["kind"]) == ("kubeflow.org/v1beta1", "Trial")
     assert found["metadata"]["name"] == record.name
@@ -25,6 +26,9 @@ def test_a_finished_trial(bench):
     assert found["spec"]["objective"]["goal"] == 0.1
     assert found["spec"]["runSpec"] == {"kind": "Job"}
     assert found["spec"]["labels"] == {"rung": "1"}
+    assert found["spec"]["earlyStoppingRules"] == [
+        {"name": "loss", "value": "0.5", "comparison": "greater", "startStep": 4}
+    ]
     assert found["status"]["startTime"] == "2024-05-01T12:00:00Z"
     assert found["status"]["completionTime"] == "2024-05-01T12:00:03Z"
     assert found["status"]["observation"]["metrics"][0]["latest"] == "0.5"

@@ -1,4 +1,3 @@
-import re
 import sqlite3
 import subprocess
 import sys
@@ -10,15 +9,30 @@ from katib.store import open_store
 from katib.store.sql.database import Database
 from katib.store.sql.migrate import MIGRATIONS, upgrade
 from katib.store.sql.schema import REVISIONS
-from katib.testing.store_promises.specimens import an_experiment
+from katib.testing.store_promises.specimens import an_experiment, full_record, recorded
+
+
+def parts(sql):
+    """Columns and constraints: what stands between the commas that are in no inner bracket."""
+    depth, words = 0, [""]
+    for character in sql:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 1:
+            words.append("")
+        else:
+            words[-1] += character
+    # The first and the last have the statement's own beginning and end.
+    head, _, words[0] = words[0].partition("(")
+    words[-1] = words[-1].strip().removesuffix("WITHOUT ROWID").strip().removesuffix(")")
+    return [head, *[word.strip() for word in words]] if len(words) > 1 else [sql]
 
 
 def schema(path):
-    """Every table and index by name, as the set of its lines: the order of constraints says nothing."""
+    """Every table and index by name, as the set of its parts: their order says nothing."""
     with sqlite3.connect(path) as connection:
         rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     connection.close()
-    return {(kind, name): sorted(re.split(r",?\s*\n\s*", sql or "")) for kind, name, sql in rows}
+    return {(kind, name): sorted(parts(sql or "")) for kind, name, sql in rows}
 
 
 def run(path, *statements):
@@ -50,6 +64,29 @@ def test_a_migrated_store_works(migrated):
         uid = store.create_experiment(an_experiment()).metadata.uid
         store.record_event(uid, "Reason", "message")
         assert len(store.events(uid)) == 1
+
+
+def test_a_store_of_the_first_schema_keeps_its_trials(tmp_path):
+    path = tmp_path / "first.db"
+    path.touch()
+    database = Database(path, patience=5)
+    with database.writing() as connection:
+        upgrade(connection, "0001")
+    database.close()
+    with open_store(tmp_path / "new.db") as store:
+        uid = recorded(store, trials=2)
+        wanted = store.trials(uid)
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("ATTACH ? AS new", (str(tmp_path / "new.db"),))
+        for table in ("experiments", "trials"):
+            columns = ", ".join(f'"{row[1]}"' for row in connection.execute(f"PRAGMA main.table_info({table})"))
+            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")  # noqa: S608
+    connection.close()
+    with open_store(path) as store:
+        assert store.trials(uid) == wanted
+        store.record_trials(uid, [full_record(5)])
+        assert store.trials(uid)[-1] == full_record(5)
 
 
 def test_every_migration_is_known_and_in_order():

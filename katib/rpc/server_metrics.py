@@ -1,0 +1,100 @@
+"""What the server tells Prometheus about itself: calls, what algorithms noted, its workers and its queue."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client.core import Metric
+
+    from katib.rpc.worker_pool import WorkerPool
+
+__all__ = ["ServerMetrics"]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+@dataclass(slots=True)
+class MeasuredCall:
+    """One call as it is counted.
+
+    Attributes:
+        code: The name of its gRPC status.
+    """
+
+    code: str = "OK"
+
+
+class ServerMetrics:
+    """Counters of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._calls = Counter("katib_suggestion_calls", "Calls that ended.", ("method", "code"), registry=self.registry)
+        self._seconds = Histogram(
+            "katib_suggestion_call_seconds",
+            "How long they took.",
+            ("method",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._notes = Counter(
+            "katib_suggestion_notes",
+            "What algorithms said about their answers, such as reduced-model or ignored-trial.",
+            ("kind",),
+            registry=self.registry,
+        )
+
+    @contextlib.contextmanager
+    def call(self, method: str) -> Iterator[MeasuredCall]:
+        """Count the call within this block."""
+        started, measured = time.perf_counter(), MeasuredCall()
+        try:
+            yield measured
+        finally:
+            self._seconds.labels(method).observe(time.perf_counter() - started)
+            self._calls.labels(method, measured.code).inc()
+
+    def noted(self, kind: str) -> None:
+        """Count a note of an algorithm."""
+        self._notes.labels(kind).inc()
+
+    def watch(self, pool: WorkerPool) -> None:
+        """Report a pool whenever somebody asks."""
+        self.registry.register(_PoolCollector(pool))
+
+    def serve(self, host: str, port: int) -> int:
+        """Answer Prometheus over HTTP from a thread, and return the port.
+
+        Raises:
+            OSError: The address cannot be used.
+        """
+        server, _ = start_http_server(port, host, registry=self.registry)
+        return int(server.server_port)
+
+
+class _PoolCollector:
+    def __init__(self, pool: WorkerPool) -> None:
+        self._pool = pool
+
+    def collect(self) -> Iterator[Metric]:
+        pool = self._pool
+        yield GaugeMetricFamily("katib_suggestion_waiting_calls", "Calls that wait for a worker.", pool.waiting)
+        yield GaugeMetricFamily("katib_suggestion_busy_workers", "Workers that compute.", pool.busy)
+        yield CounterMetricFamily(
+            "katib_suggestion_worker_deaths", "Workers that ended by themselves.", pool.counts.deaths
+        )
+        yield CounterMetricFamily(
+            "katib_suggestion_abandoned_calls", "Calls left because their caller had gone.", pool.counts.interrupted
+        )
+        yield CounterMetricFamily(
+            "katib_suggestion_refused_calls", "Calls for which there was no room.", pool.counts.refused
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -79,12 +80,12 @@ def server_credentials(tls: Tls) -> Any:
     """Return credentials that follow their files: a renewed certificate is used for the next connection.
 
     Raises:
-        InvalidInput: A file cannot be read.
+        InvalidInput: A file cannot be read, or holds something else.
     """
     files = _Files(tls)
     first = files.changed()
     if first is None:
-        raise InvalidInput("the TLS files changed while they were read; start again")
+        raise InvalidInput([_fault(tls) or Problem("", "the TLS files changed while they were read; start again")])
     return grpc.dynamic_ssl_server_credentials(
         first, files.changed, require_client_authentication=tls.client_ca is not None
     )
@@ -120,5 +121,28 @@ class _Files:
         if texts == self._texts:
             return None
         self._texts = texts
+        fault = _fault(self._tls)
+        if fault is not None:  # such as a new certificate whose key is still to come
+            _LOGGER.error("%s; the last good files stay in use", fault)
+            return None
         certificate, key, *client_ca = texts
         return grpc.ssl_server_certificate_configuration([(key, certificate)], client_ca[0] if client_ca else None)
+
+
+def _fault(tls: Tls) -> Problem | None:
+    """Return what is wrong with files that can be read; gRPC itself only says that it cannot listen."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for option, path in (("--tls-cert", tls.certificate), ("--tls-client-ca", tls.client_ca)):
+        try:
+            if path is not None:
+                context.load_verify_locations(path)
+        except OSError:
+            return Problem(option, "holds no certificates in PEM form", str(path))
+    try:
+        # Without a password it would be asked for, of a person at a terminal.
+        context.load_cert_chain(tls.certificate, tls.key, password=lambda: "")
+    except OSError as error:
+        mismatch = isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH"
+        message = "is the key of another certificate" if mismatch else "holds no unencrypted private key in PEM form"
+        return Problem("--tls-key", message, str(tls.key))
+    return None

@@ -56,6 +56,7 @@ class Session:
         self.algorithm = registry.create(self._experiment, self._seed)
         self.history = History()
         self._known: list[WireTrial] = []
+        self._issued = 0
 
     @property
     def size(self) -> int:
@@ -77,6 +78,9 @@ class Session:
             count: How many points are wanted, at most.
             issued: How many were wanted before; some of those may be no trials any more.
         """
+        if issued < self._issued:
+            self._begin()  # the search began again, or this is another one whose experiment has the same bytes
+        self._issued = issued
         self.learn(trials)
         self.history.issued(issued)
         return self._reply(suggest(self.algorithm, self.history, count))

@@ -42,7 +42,7 @@ class ServedSuggestion:
         self.address = ""
 
     def __enter__(self) -> Self:
-        self._log = tempfile.TemporaryFile(mode="w+", encoding="utf-8")  # noqa: SIM115 - closed at the exit
+        self._log = tempfile.TemporaryFile(mode="w+", encoding="utf-8")
         self.process = subprocess.Popen(  # noqa: S603 - this project's own command line
             [sys.executable, "-m", "katib.cli.main", "serve", "suggestion", *self._arguments],
             env=self._environment,

@@ -18,7 +18,7 @@ import numpy as np
 from contest import BUDGETS, Game, Played, play_all
 from functions import FUNCTIONS
 from rivals import PACKAGES
-from scores import interval, log10, score, spanned
+from scores import SMALLEST, interval, log10, score, spanned
 
 OURS: Final = ("random", "sobol", "nsga2", "tpe", "multivariate-tpe", "cmaes", "bayesianoptimization")
 PAIRS: Final = (
@@ -44,7 +44,7 @@ def ratios(results: Results, rival: str, seeds: int) -> Any:
             np.array([results[Game(who, function.name, seed)].regrets for seed in range(seeds)])
             for who in (rival, "random")
         )
-        rows.append(regrets / np.median(chance, axis=0))
+        rows.append(regrets / np.maximum(np.median(chance, axis=0), SMALLEST))
     return np.array(rows)
 
 
@@ -93,7 +93,7 @@ def print_tables(results: Results, seeds: int) -> None:
 
 
 def measure() -> list[tuple[str, float, str, str]]:
-    """Play every search; rows are differences to a rival, paired by function and seed."""
+    """Play every search; rows are differences to a rival after the last budget, paired by function and seed."""
     seeds = int(os.environ.get("KATIB_BENCH_SEEDS", SEEDS))
     # The dear ones first, so that no process is left with one of them at the end.
     order = sorted((*OURS, *PACKAGES), key=lambda who: who != "bayesianoptimization")
@@ -107,7 +107,7 @@ def measure() -> list[tuple[str, float, str, str]]:
             low, high = interval(values)
             rows.append(
                 (
-                    f"{ours} ahead of {theirs}, {what}, 100 trials, {seeds} seeds",
+                    f"{ours} ahead of {theirs}, {what}, {seeds} seeds",
                     float(values.mean()),
                     "",
                     f">= 0; 95 % [{low:+.2f}, {high:+.2f}]",

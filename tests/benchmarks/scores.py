@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["interval", "log10", "score", "spanned"]
+__all__ = ["SMALLEST", "interval", "log10", "score", "spanned"]
 
 RESAMPLES: Final = 2_000
 SMALLEST: Final = 1e-6

@@ -49,6 +49,7 @@ _BITS: Final = 240
 _SIGMA: Final = 1 / 6
 _SIGMA_MIXED: Final = 1 / 8
 """A little less, as in the package's own beginnings: a list of values reaches less far than a continuum."""
+_MOST_PARAMETERS: Final = 1_000
 _TRIES: Final = 30
 """Draws before a new point is looked for in the neighbourhood of draws."""
 _LARGEST: Final = 1e100
@@ -81,7 +82,9 @@ class CmaEs(Algorithm, name="cmaes"):
 
     @classmethod
     def validate(cls, problem: SearchProblem, settings: Settings) -> Iterable[Problem]:  # noqa: ARG003 - nothing to check
-        """Refuse several objectives."""
+        """Refuse several objectives, and more parameters than a matrix of them all can be made for in time."""
+        if problem.space.dimension > _MOST_PARAMETERS:
+            yield Problem("spec.parameters", f"cmaes takes at most {_MOST_PARAMETERS}", problem.space.dimension)
         if len(problem.objectives) > 1:
             yield Problem("spec.objectives", "cmaes has one objective; nsga2 and tpe can do with several")
 

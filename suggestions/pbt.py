@@ -48,6 +48,7 @@ _NUMBER: Final = re.compile(r"\d{1,9}")
 _LONGEST_NAME: Final = 63
 _ROUNDING: Final = 1e-9
 _LEAST_POPULATION: Final = 5
+_LARGEST_POPULATION: Final = 10_000
 _REQUIRED: Final = ("suggestion_trial_dir", "n_population", "truncation_threshold")
 
 _Rank = tuple[bool, float]
@@ -103,6 +104,12 @@ class PopulationBasedTraining(Algorithm, name="pbt"):
         if settings.n_population < _LEAST_POPULATION:
             said = f"Param(n_population) should be >= {_LEAST_POPULATION}"
             yield Problem("spec.algorithm.algorithmSettings", said, settings.n_population, katib_text=said)
+        for path, size in (
+            ("spec.algorithm.algorithmSettings", settings.n_population),
+            ("spec.parallelTrialCount", problem.parallel),
+        ):
+            if size > _LARGEST_POPULATION:
+                yield Problem(path, f"a population has at most {_LARGEST_POPULATION} members", size)
         if len(problem.objectives) != 1:
             yield Problem("spec.objectives", "population based training ranks by one objective")
 

@@ -7,7 +7,7 @@ import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
 
-from pydantic import AfterValidator, NonNegativeInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, model_validator
 
 from katib.algorithm.algorithm import Algorithm
 from katib.algorithm.settings import AlgorithmSettings
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _STARTUP: Final = 10
 _CANDIDATES: Final = 24
+_MOST_CANDIDATES: Final = 10_000
+"""Each is compared with each trial at once, in memory."""
 _MOST_GOOD: Final = 25
 _TENTH: Final = 10
 _TRIES: Final = 10
@@ -59,9 +61,9 @@ class Tpe(Algorithm, name="tpe"):
 
         n_startup_trials: NonNegativeInt = _STARTUP
         """Trials that have to end before the model is used; until then points are random."""
-        n_ei_candidates: Annotated[int, AfterValidator(_positive)] | None = None
+        n_ei_candidates: Annotated[int, AfterValidator(_positive), Field(le=_MOST_CANDIDATES)] | None = None
         """Values drawn for each proposal, of which the most promising one is taken; 24 by default."""
-        n_EI_candidates: Annotated[int, AfterValidator(_positive)] | None = None  # noqa: N815 - Katib's name
+        n_EI_candidates: Annotated[int, AfterValidator(_positive), Field(le=_MOST_CANDIDATES)] | None = None  # noqa: N815 - Katib's name
         """The same under hyperopt's name."""
         gamma: Annotated[float, AfterValidator(_share)] | None = None
         """The best ``gamma * sqrt(trials)``, at most 25, count as good, as in hyperopt; by default a tenth of the trials does."""

@@ -98,7 +98,7 @@ def _katib_text(item: Any, name: str, said: str) -> str:
     """
     match item["type"]:
         case "value_error" if said.startswith(f"{name} "):
-            return said
+            return said.partition("; ")[0]  # what follows is ours
         case "value_error" if said.startswith("should "):
             return f"{name} {said}"
         case "greater_than_equal" if item["ctx"]["ge"] == 0:

@@ -339,6 +339,7 @@ def test_strange_labels_do_no_harm(labels):
             "Required params missing: suggestion_trial_dir, n_population",
         ),
         ({"n_population": "4"}, r"Param\(n_population\) should be >= 5"),
+        ({"n_population": "100000000"}, "at most 10000 members"),
         ({"resample_probability": "2"}, "resample_probability"),
         ({"suggestion_trial_dir": "data"}, "absolute path"),
         ({"suggestion_trial_dir": "/"}, "absolute path"),

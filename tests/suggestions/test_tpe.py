@@ -26,7 +26,7 @@ class TestTpe(AlgorithmContract):
     bad_settings = {
         "no_such_setting": "1",
         "n_startup_trials": "-1",
-        "n_ei_candidates": "0",
+        "n_ei_candidates": "100000000",
         "n_EI_candidates": "many",
         "gamma": "1",
         "prior_weight": "0",

@@ -71,3 +71,11 @@ def test_normal_has_its_mean_in_the_middle_and_a_sixth_of_the_range_as_deviation
     low, high = (0.0, math.log(100)) if logarithmic else (1.0, 100.0)
     wanted = truncnorm(-3, 3, loc=(low + high) / 2, scale=(high - low) / 6)
     assert kstest([math.log(x) for x in draws] if logarithmic else draws, wanted.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("name", ["uniform", "normal"])
+@pytest.mark.parametrize(("low", "high"), [(0.0, 5e-324), (1.0, 1.0000000000000002), (-1.7e308, 1.7e308)])
+def test_ranges_at_the_ends_of_what_doubles_can_say(name, low, high):
+    made = Distribution.on(name, low, high)
+    assert 0 <= made.unit(low) <= made.unit(high) <= 1
+    assert low <= made.value(0.3) <= high

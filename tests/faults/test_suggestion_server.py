@@ -285,13 +285,12 @@ class TestCallersThatLeave:
 
     def test_a_caller_that_leaves_while_waiting_takes_no_worker(self, server, tmp_path):
         seen, never = tmp_path / "seen", tmp_path / "never"
-        busy = [start(server, request_for("naps", seen, name=f"e{index}")) for index in range(2)]
+        busy = [start(server, request_for("sleeps", seen, name=f"e{index}")) for index in range(2)]
         assert until(lambda: len(pids(seen)) == 2)
         waiting = [start(server, request_for("nothing", never, name=f"w{index}")) for index in range(6)]
         time.sleep(0.3)
-        for call in waiting:
+        for call in waiting + busy:  # on one connection they arrive in this order
             call.cancel()
-        assert [len(call.result().parameter_assignments) for call in busy] == [2, 2]
         assert both_work(server)
         assert pids(never) == []
 

@@ -140,8 +140,18 @@ class Odd(EarlyStopper, name="odd"):
         {rules}
 
     def verdict(self, history, curves, trial_name):
+        open("asked", "a").close()
         {verdict}
 """
+PATIENT = """
+print("loss=" + sys.argv[1], flush=True)
+for _ in range(600):
+    if os.path.exists("asked"):
+        break
+    time.sleep(0.1)
+time.sleep(0.5)
+"""
+"""A trial that runs until the stopper was asked about it, and a little longer."""
 
 
 @pytest.fixture
@@ -172,7 +182,7 @@ def odd(katib, tmp_path):
 )
 def test_stopper_that_breaks_costs_a_warning_and_no_trial(katib, odd, oddity, said):
     odd(**oddity)
-    katib("run", katib.write(trials=3, extra="  earlyStopping: {algorithmName: odd}"))
+    katib("run", katib.write(script=PATIENT, trials=3, extra="  earlyStopping: {algorithmName: odd}"))
     assert {state: len(found) for state, found in by_state(katib).items()} == {"Succeeded": 3}
     told = katib("describe", "exp").stdout
     assert "EarlyStopperFailed" in told

@@ -43,10 +43,26 @@ COMMANDS: Final[dict[str, CommandLine]] = {
         "katib.cli.commands.serve_suggestion",
         "Suggest points to other programs over gRPC.",
     ),
+    "serve store": CommandLine(
+        _SERVE,
+        "katib.cli.commands.serve_store",
+        "Keep what trials report, as Katib's DB manager over gRPC.",
+    ),
     "init": CommandLine(_OTHER, "katib.cli.commands.init", "Write a commented experiment to start from."),
     "validate": CommandLine(_OTHER, "katib.cli.commands.validate", "Check experiment files without running anything."),
     "algorithms": CommandLine(
         _OTHER, "katib.cli.commands.algorithms", "List the algorithms and early stoppers, or explain one."
+    ),
+    "store upgrade": CommandLine(
+        _OTHER, "katib.cli.commands.store_upgrade", "Create the tables of a store, or bring them up to date."
+    ),
+    "store check": CommandLine(
+        _OTHER, "katib.cli.commands.store_check", "Say whether a store can be reached and used."
+    ),
+    "store import": CommandLine(
+        _OTHER,
+        "katib.cli.commands.store_import",
+        "Copy the metrics that Katib has kept into a store.",
     ),
     "completion": CommandLine(_OTHER, "katib.cli.commands.completion", "Print the completion script of a shell."),
     "version": CommandLine(_OTHER, "katib.cli.commands.version", "Print the version."),

@@ -23,6 +23,7 @@ __all__ = ["ENVIRONMENT", "LazyGroup"]
 ENVIRONMENT: Final[dict[str, str]] = {
     "KATIB_HOME": "as --home; without either, katib in the user's data folder",
     "KATIB_NAMESPACE": "as --namespace",
+    "KATIB_STORE_URL": "as --url, for the commands that serve or change a store",
     "NO_COLOR": "as --no-color",
     "KATIB_DEBUG": "show the traceback of a fault in katib itself",
 }

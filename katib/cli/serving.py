@@ -8,20 +8,23 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from katib.errors import Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from katib.rpc.grpc_server import Listening
+    from katib.rpc.store_server import StoreServerOptions
     from katib.rpc.suggestion_server import ServerOptions
+    from katib.store.observation_logs import ObservationLogs
 
-__all__ = ["serve_suggestion"]
+__all__ = ["serve_store", "serve_suggestion"]
 
 
 def serve_suggestion(options: Callable[[], ServerOptions], *, trial_namespace: str | None, verbose: bool) -> None:
-    """Serve until a signal comes.
+    """Answer for the algorithms until a signal comes.
 
     Args:
         options: Makes them; called when it is known that everything needed is installed.
@@ -31,6 +34,33 @@ def serve_suggestion(options: Callable[[], ServerOptions], *, trial_namespace: s
     Raises:
         Unsupported: The extra ``server`` is not installed.
     """
+    module = _prepare("katib.rpc.suggestion_server", verbose=verbose)
+    from katib.rpc.trial_status import cluster_trials
+
+    made = options()
+    server = module.SuggestionServer(made, cluster_trials(trial_namespace))
+    asyncio.run(_serve(server, made.listening, "suggestion server", f", {made.limits.workers} workers"))
+
+
+def serve_store(options: Callable[[], StoreServerOptions], store: ObservationLogs, *, name: str, verbose: bool) -> None:
+    """Answer for a store until a signal comes.
+
+    Args:
+        options: Makes them; called when it is known that everything needed is installed.
+        store: What is served.
+        name: What it is called.
+        verbose: Log every call.
+
+    Raises:
+        Unsupported: The extra ``server`` is not installed.
+    """
+    module = _prepare("katib.rpc.store_server", verbose=verbose)
+    made = options()
+    asyncio.run(_serve(module.StoreServer(made, store), made.listening, "store server", f", {name}"))
+
+
+def _prepare(module: str, *, verbose: bool) -> Any:
+    """Set up the log, and return the module of a server."""
     # Before grpc is imported: its own log lines are for its developers.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     logging.basicConfig(
@@ -39,18 +69,27 @@ def serve_suggestion(options: Callable[[], ServerOptions], *, trial_namespace: s
         stream=sys.stderr,
     )
     try:
-        importlib.import_module("katib.rpc.suggestion_server")
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise Unsupported(
             f"serving needs more than is installed ({error.name}): pip install 'katib[server]'"
         ) from error
-    asyncio.run(_serve(options(), trial_namespace))
 
 
-async def _serve(options: ServerOptions, trial_namespace: str | None) -> None:
-    from katib.rpc.suggestion_server import SuggestionServer
-    from katib.rpc.trial_status import cluster_trials
+class _Server(Protocol):
+    addresses: tuple[str, ...]
+    metrics_port: int | None
 
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def stop(self, grace: float | None = None) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
+async def _serve(server: _Server, listening: Listening, what: str, more: str) -> None:
     loop = asyncio.get_running_loop()
     stopping, at_once = asyncio.Event(), asyncio.Event()
 
@@ -59,13 +98,13 @@ async def _serve(options: ServerOptions, trial_namespace: str | None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop)
-    async with SuggestionServer(options, cluster_trials(trial_namespace)) as server:
-        how = "plaintext" if options.tls is None else "TLS"
-        _say(f"suggestion server on {', '.join(server.addresses)} ({how}), {options.limits.workers} workers")
+    async with server:
+        how = "plaintext" if listening.tls is None else "TLS"
+        _say(f"{what} on {', '.join(server.addresses)} ({how}){more}")
         if server.metrics_port is not None:
             _say(f"metrics on port {server.metrics_port}")
         await stopping.wait()
-        _say(f"stopping: running calls get {options.grace:g} s; again, at once")
+        _say(f"stopping: running calls get {listening.grace:g} s; again, at once")
         draining = asyncio.create_task(server.stop())
         done, _ = await asyncio.wait(
             {draining, asyncio.create_task(at_once.wait())}, return_when=asyncio.FIRST_COMPLETED
@@ -73,6 +112,7 @@ async def _serve(options: ServerOptions, trial_namespace: str | None) -> None:
         if draining in done:
             await draining
         else:
+            server.abandon()
             draining.cancel()
 
 

@@ -1,4 +1,4 @@
-"""What the server tells Prometheus about itself: calls, what algorithms noted, its workers and its queue."""
+"""What a server tells Prometheus about itself: calls; for suggestions what algorithms noted, the workers and their queue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from katib.rpc.worker_pool import WorkerPool
 
-__all__ = ["ServerMetrics"]
+__all__ = ["CallMetrics", "SuggestionMetrics"]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -33,23 +33,21 @@ class MeasuredCall:
     code: str = "OK"
 
 
-class ServerMetrics:
-    """Counters of one server, in a registry of their own."""
+class CallMetrics:
+    """Counters of one server, in a registry of their own.
 
-    def __init__(self) -> None:
+    Args:
+        subject: What their names begin with, after ``katib_``.
+    """
+
+    def __init__(self, subject: str) -> None:
         self.registry = CollectorRegistry()
-        self._calls = Counter("katib_suggestion_calls", "Calls that ended.", ("method", "code"), registry=self.registry)
+        self._calls = Counter(f"katib_{subject}_calls", "Calls that ended.", ("method", "code"), registry=self.registry)
         self._seconds = Histogram(
-            "katib_suggestion_call_seconds",
+            f"katib_{subject}_call_seconds",
             "How long they took.",
             ("method",),
             buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._notes = Counter(
-            "katib_suggestion_notes",
-            "What algorithms said about their answers, such as reduced-model or ignored-trial.",
-            ("kind",),
             registry=self.registry,
         )
 
@@ -63,14 +61,6 @@ class ServerMetrics:
             self._seconds.labels(method).observe(time.perf_counter() - started)
             self._calls.labels(method, measured.code).inc()
 
-    def noted(self, kind: str) -> None:
-        """Count a note of an algorithm."""
-        self._notes.labels(kind).inc()
-
-    def watch(self, pool: WorkerPool) -> None:
-        """Report a pool whenever somebody asks."""
-        self.registry.register(_PoolCollector(pool))
-
     def serve(self, host: str, port: int) -> int:
         """Answer Prometheus over HTTP from a thread, and return the port.
 
@@ -79,6 +69,27 @@ class ServerMetrics:
         """
         server, _ = start_http_server(port, host, registry=self.registry)
         return int(server.server_port)
+
+
+class SuggestionMetrics(CallMetrics):
+    """What the suggestion server counts."""
+
+    def __init__(self) -> None:
+        super().__init__("suggestion")
+        self._notes = Counter(
+            "katib_suggestion_notes",
+            "What algorithms said about their answers, such as reduced-model or ignored-trial.",
+            ("kind",),
+            registry=self.registry,
+        )
+
+    def noted(self, kind: str) -> None:
+        """Count a note of an algorithm."""
+        self._notes.labels(kind).inc()
+
+    def watch(self, pool: WorkerPool) -> None:
+        """Report a pool whenever somebody asks."""
+        self.registry.register(_PoolCollector(pool))
 
 
 class _PoolCollector:

@@ -6,32 +6,36 @@ import asyncio
 import hashlib
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-import grpc
 from google.protobuf.message import DecodeError
 
-from katib.errors import InvalidInput, KatibError, Problem, StoreUnavailable
+from katib.errors import InvalidInput, Problem
 from katib.rpc import v1beta1 as wire
+from katib.rpc.calls import Call, FailedCall, answering
 from katib.rpc.checkpoint_copies import prepare_checkpoints
 from katib.rpc.request_parts import RequestParts
 from katib.rpc.services import handlers
-from katib.rpc.status import Status, status_of
+from katib.rpc.status import status_of
 from katib.rpc.worker_call import Kind, Task
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    import grpc
+
+    from katib.rpc.calls import Context
     from katib.rpc.learning_curves import LearningCurves
-    from katib.rpc.server_metrics import ServerMetrics
+    from katib.rpc.server_metrics import SuggestionMetrics
     from katib.rpc.trial_status import TrialStatusWriter
     from katib.rpc.worker_pool import WorkerPool
+
+    _Method = Callable[[bytes, Call], Awaitable[bytes]]
 
 __all__ = ["SuggestionService"]
 
 _LOGGER: Final = logging.getLogger(__name__)
-_ENDED: Final = "the caller's time ran out"
 
 
 class SuggestionService:
@@ -52,7 +56,7 @@ class SuggestionService:
         *,
         curves: LearningCurves,
         trial_status: TrialStatusWriter,
-        metrics: ServerMetrics,
+        metrics: SuggestionMetrics,
         longest_call: float,
         checkpoints: Path | None = None,
     ) -> None:
@@ -75,26 +79,29 @@ class SuggestionService:
             "SetTrialStatus": self._set_trial_status,
         }
         return (
-            handlers("Suggestion", {name: self._call(name, method) for name, method in suggestion.items()}),
-            handlers("EarlyStopping", {name: self._call(name, method) for name, method in stopping.items()}),
+            handlers("Suggestion", {name: self._answering(name, method) for name, method in suggestion.items()}),
+            handlers("EarlyStopping", {name: self._answering(name, method) for name, method in stopping.items()}),
         )
+
+    def _answering(self, name: str, method: _Method) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        return answering(name, method, metrics=self._metrics, longest_call=self._longest_call)
 
     # -- the calls ----------------------------------------------------------------------------------------------------
 
-    async def _suggestions(self, request: bytes, seconds: float) -> bytes:
+    async def _suggestions(self, request: bytes, call: Call) -> bytes:
         parts = _parts(request)
-        reply = await self._work(Task(Kind.SUGGEST, request, seconds), _key(parts))
+        reply = await self._work(Task(Kind.SUGGEST, request, call.seconds), _key(parts))
         if self._checkpoints is not None:
             await asyncio.to_thread(prepare_checkpoints, self._checkpoints, b"".join(parts.experiment), reply)
         return reply
 
-    def _worker_only(self, kind: Kind) -> Callable[[bytes, float], Awaitable[bytes]]:
-        async def method(request: bytes, seconds: float) -> bytes:
-            return await self._work(Task(kind, request, seconds), None)
+    def _worker_only(self, kind: Kind) -> _Method:
+        async def method(request: bytes, call: Call) -> bytes:
+            return await self._work(Task(kind, request, call.seconds), None)
 
         return method
 
-    async def _rules(self, request: bytes, seconds: float) -> bytes:
+    async def _rules(self, request: bytes, call: Call) -> bytes:
         started = time.monotonic()
         parts = _parts(request)
         try:
@@ -105,16 +112,16 @@ class SuggestionService:
         curves = {}
         if finished:
             metric = message.experiment.spec.objective.objective_metric_name
-            curves = await self._curves.of(message.db_manager_address, finished, metric, seconds)
-        left = seconds - (time.monotonic() - started)
+            curves = await self._curves.of(message.db_manager_address, finished, metric, call.seconds)
+        left = call.seconds - (time.monotonic() - started)
         return await self._work(Task(Kind.RULES, request, left, curves), _key(parts))
 
-    async def _set_trial_status(self, request: bytes, seconds: float) -> bytes:
+    async def _set_trial_status(self, request: bytes, call: Call) -> bytes:
         try:
             name = wire.SetTrialStatusRequest.FromString(request).trial_name
         except DecodeError as error:
             raise InvalidInput([Problem("", f"the request is no SetTrialStatusRequest: {error}")]) from None
-        await self._trial_status.mark_early_stopped(name, seconds)
+        await self._trial_status.mark_early_stopped(name, call.seconds)
         return wire.SetTrialStatusReply().SerializeToString()
 
     # -- what is the same for all of them --------------------------------------------------------------------------
@@ -128,54 +135,7 @@ class SuggestionService:
             return outcome.reply
         if outcome.failure.details:
             _LOGGER.error("%s failed\n%s", task.kind.value, outcome.failure.details)
-        raise _FailedCall(status_of(outcome.failure.code, outcome.failure.message, outcome.failure.problems))
-
-    def _call(self, name: str, method: Callable[[bytes, float], Awaitable[bytes]]) -> Callable[[bytes, _Context], Any]:
-        async def answer(request: bytes, context: _Context) -> bytes:
-            left = context.time_remaining()
-            seconds = self._longest_call if left is None else min(left, self._longest_call)
-            status = Status(grpc.StatusCode.OK, "")
-            with self._metrics.call(name) as measured:
-                try:
-                    async with asyncio.timeout(seconds):
-                        return await method(request, seconds)
-                except asyncio.CancelledError:
-                    measured.code = grpc.StatusCode.CANCELLED.name
-                    raise
-                except TimeoutError:
-                    status = Status(grpc.StatusCode.DEADLINE_EXCEEDED, f"{_ENDED} after {seconds:.1f} s")
-                except _FailedCall as failed:
-                    status = failed.status
-                except KatibError as error:
-                    problems = error.problems if isinstance(error, InvalidInput) else ()
-                    status = status_of(error.grpc_code, str(error), problems)
-                    if isinstance(error, StoreUnavailable):
-                        _LOGGER.warning("%s: %s", name, error)
-                except Exception as error:
-                    _LOGGER.exception("%s: a fault in the server", name)
-                    status = Status(grpc.StatusCode.INTERNAL, f"the server failed: {type(error).__name__}: {error}")
-                measured.code = status.code.name
-            _LOGGER.info("%s: %s %s", name, status.code.name, status.message)
-            await context.abort(status.code, status.message, status.metadata)
-            raise AssertionError  # abort raises
-
-        return answer
-
-
-class _FailedCall(Exception):
-    def __init__(self, status: Status) -> None:
-        super().__init__(status.message)
-        self.status = status
-
-
-class _Context(Protocol):
-    """The part of ``grpc.aio.ServicerContext`` that is used here."""
-
-    def time_remaining(self) -> float | None:
-        """Return the seconds until the caller's deadline."""
-
-    async def abort(self, code: grpc.StatusCode, details: str, trailing_metadata: Any) -> None:
-        """End the call with an error."""
+        raise FailedCall(status_of(outcome.failure.code, outcome.failure.message, outcome.failure.problems))
 
 
 def _parts(request: bytes) -> RequestParts:

@@ -3,7 +3,8 @@
 Rules that all methods share:
 
 - A method that returns has made its change durable, or the enclosing ``transaction()`` will.
-- All or nothing: a method that raises has changed nothing.
+- All or nothing: a method that raises has changed nothing; where a server was lost in the middle of a commit, the message says that
+  this one change may be there as a whole.
 - Any number of threads may share a store; every process opens its own (a forked child must not use its parent's).
 - Every method raises ``StoreUnavailable`` when the database is away, full, damaged or locked beyond patience, and ``NotFound``
   for an experiment or a trial that is not there, unless it says otherwise.
@@ -152,7 +153,7 @@ class Store(Protocol):
 
         Raises:
             Conflict: The namespace has one of this name.
-            InvalidInput: It has no name.
+            InvalidInput: It has no name, or one of more than 255 characters.
         """
 
     def experiment(self, namespace: str, name: str) -> Experiment:
@@ -184,6 +185,7 @@ class Store(Protocol):
 
         Raises:
             Conflict: An index would get another name, or a name another index.
+            InvalidInput: A name has more than 255 characters, or a number is larger than the database takes.
         """
 
     def trials(

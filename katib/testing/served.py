@@ -1,4 +1,4 @@
-"""``katib serve suggestion`` as a real process, for tests that ask over the wire or do it harm."""
+"""``katib serve`` as a real process, for tests that ask over the wire or do it harm."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ServedSuggestion", "children_of"]
+__all__ = ["Served", "ServedStore", "ServedSuggestion", "children_of"]
 
 _END_SECONDS: Final = 30
 
 
-class ServedSuggestion:
+class Served:
     """A server for as long as it is open (``with``); what is left of it then is killed.
 
     Args:
@@ -30,6 +30,9 @@ class ServedSuggestion:
         address: ``HOST:PORT``; empty if it did not start.
         first_line: What it said when it was ready; empty if it did not start.
     """
+
+    subject: ClassVar[str]
+    """What it serves."""
 
     def __init__(self, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> None:
         self._arguments = [str(argument) for argument in arguments]
@@ -44,7 +47,7 @@ class ServedSuggestion:
     def __enter__(self) -> Self:
         self._log = tempfile.TemporaryFile(mode="w+", encoding="utf-8")
         self.process = subprocess.Popen(  # noqa: S603 - this project's own command line
-            [sys.executable, "-m", "katib.cli.main", "serve", "suggestion", *self._arguments],
+            [sys.executable, "-m", "katib.cli.main", "serve", self.subject, *self._arguments],
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -81,6 +84,18 @@ class ServedSuggestion:
         """Tell it to stop, wait for the end, and return its exit code."""
         self.process.terminate()
         return self.process.wait(_END_SECONDS)
+
+
+class ServedSuggestion(Served):
+    """``katib serve suggestion``."""
+
+    subject = "suggestion"
+
+
+class ServedStore(Served):
+    """``katib serve store``."""
+
+    subject = "store"
 
 
 def children_of(parent: int) -> list[int]:

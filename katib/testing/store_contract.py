@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from katib.testing.store_promises.events import EventPromises
 from katib.testing.store_promises.experiments import ExperimentPromises
+from katib.testing.store_promises.logs import LogPromises
 from katib.testing.store_promises.observations import ObservationPromises
 from katib.testing.store_promises.sharing import SharingPromises
 from katib.testing.store_promises.transactions import TransactionPromises
@@ -22,6 +23,7 @@ class StoreContract(
     ExperimentPromises,
     TrialPromises,
     ObservationPromises,
+    LogPromises,
     EventPromises,
     TransactionPromises,
     SharingPromises,

@@ -1,4 +1,7 @@
-"""What the store costs: commits, points, lists beside a 10,000-trial experiment; all of it durable (synchronous=FULL)."""
+"""What the store costs on each database: commits, points, lists beside a 10,000-trial experiment, many writers; all of it durable.
+
+SQLite with synchronous=FULL, PostgreSQL with fsync, MariaDB with innodb_flush_log_at_trx_commit=1; the servers are on this machine.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +18,15 @@ from pathlib import Path
 from katib.api.experiment import Metric, Observation
 from katib.api.trial import TrialState
 from katib.store import open_store
+from katib.testing.database_servers import MariadbServer, PostgresqlServer
 from katib.testing.store_promises.specimens import full_status, recorded, reports, trial
 
 TRIALS = 10_000
 COMMITS = 300
 BATCHES = 200
 BATCH = 100
+CLIENTS = 16
+REPORTS = 100
 
 OPEN_AND_LIST = """
 import sys
@@ -57,10 +64,21 @@ def finished_trial(index):
 def measure():
     """Return rows of (what, figure, unit, promise)."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        return _measure(Path(folder) / "store.db")
+        rows = _measure("SQLite", Path(folder) / "store.db")
+    for kind in (PostgresqlServer, MariadbServer):
+        if kind.missing():
+            print(kind.missing())
+            continue
+        with kind(durable=True) as server:
+            rows += _measure(server.name, server.new_store())
+    return rows
 
 
-def _measure(path):
+def _measure(name, place):
+    return [(f"{name}: {what}", figure, unit, promise) for what, figure, unit, promise in _figures(place)]
+
+
+def _figures(path):
     rows = []
     with open_store(path) as store:
         uid, batch = recorded(store), []
@@ -95,10 +113,36 @@ def _measure(path):
         rows.append((f"changes(): 1 of {TRIALS}", _best(lambda: store.changes(uid, cursor)) * 1e3, "ms", "<= 5"))
         series = _best(lambda: store.series(uid, records[-1].name, limit=100, after_sequence=len(samples) // 2))
         rows.append((f"100 points out of {len(samples)}", series * 1e3, "ms", "<= 5"))
+        rows += _many_writers(store)
     rows.append(("open an existing store", _best(lambda: open_store(path).close()) * 1e3, "ms", ""))
     command = [sys.executable, "-c", OPEN_AND_LIST, str(path)]
     started = _best(lambda: subprocess.run(command, check=True))
     rows.append(("Python start, open, experiments()", started * 1e3, "ms", "<= 500"))
+    return rows
+
+
+def _many_writers(store):
+    """Return what clients get that report at the same time, each for a trial of its own."""
+    uid, seconds = recorded(store, "shared", trials=CLIENTS), []
+
+    def report(index, size, times):
+        samples = reports(size * times)
+        for at in range(0, len(samples), size):
+            with timed(seconds):
+                store.append_observations(uid, f"search-{index:04d}", samples[at : at + size], first_sequence=at)
+
+    rows, whole = [], []
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        with timed(whole):
+            list(pool.map(lambda index: report(index, 1, REPORTS), range(CLIENTS)))
+        rows.append((f"single points, {CLIENTS} clients", CLIENTS * REPORTS / whole[-1], "1/s", ">= 800"))
+        worst = statistics.quantiles(seconds, n=100)[-1] * 1e3
+        rows.append((f"single points, {CLIENTS} clients, 99 %", worst, "ms", "<= 80"))
+        for index in range(CLIENTS):
+            store.clear_observations(uid, f"search-{index:04d}")
+        with timed(whole):
+            list(pool.map(lambda index: report(index, BATCH, 30), range(4)))
+        rows.append((f"batches of {BATCH}, 4 clients", 4 * 30 * BATCH / whole[-1], "points/s", ">= 8000"))
     return rows
 
 

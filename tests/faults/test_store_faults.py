@@ -97,8 +97,8 @@ import os, sys
 from katib.store.sql import migrate
 from katib.store import open_store
 create = migrate._create
-def create_and_die(connection):
-    create(connection)
+def create_and_die(connection, **options):
+    create(connection, **options)
     os.kill(os.getpid(), 9)
 migrate._create = create_and_die
 open_store(sys.argv[1])

@@ -8,6 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from katib.cli.serve_options import (
+    AddressOption,
+    GraceOption,
+    InsecurePlaintextOption,
+    MetricsAddressOption,
+    TimeoutOption,
+    TlsCertOption,
+    TlsClientCaOption,
+    TlsKeyOption,
+)
+
 if TYPE_CHECKING:
     from katib.cli.settings import Settings
     from katib.rpc.suggestion_server import ServerOptions
@@ -20,28 +31,11 @@ _FEWEST_WORKERS = 2
 
 def command(
     settings: Settings,
-    address: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--address",
-            metavar="HOST:PORT",
-            help="Where to answer; may be given again (default: 127.0.0.1:6789).",
-            show_default=False,
-        ),
-    ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option("--tls-cert", metavar="FILE", help="The server's certificate chain (PEM).")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="Its private key (PEM).")] = None,
-    tls_client_ca: Annotated[
-        Path | None,
-        typer.Option(
-            "--tls-client-ca", metavar="FILE", help="Let only clients call whose certificate this authority signed."
-        ),
-    ] = None,
-    insecure_plaintext: Annotated[
-        bool, typer.Option("--insecure-plaintext", help="Answer without TLS where other machines can call.")
-    ] = False,
+    address: AddressOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    tls_client_ca: TlsClientCaOption = None,
+    insecure_plaintext: InsecurePlaintextOption = False,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -58,13 +52,9 @@ def command(
     cache: Annotated[
         int, typer.Option("--cache", metavar="MIB", min=1, help="Memory for what is remembered between calls.")
     ] = 256,
-    timeout: Annotated[str, typer.Option("--timeout", metavar="TIME", help="The longest a call may take.")] = "10m",
-    grace: Annotated[
-        str, typer.Option("--grace", metavar="TIME", help="The time running calls get when the server is told to stop.")
-    ] = "30s",
-    metrics_address: Annotated[
-        str | None, typer.Option("--metrics-address", metavar="HOST:PORT", help="Where Prometheus may ask over HTTP.")
-    ] = None,
+    timeout: TimeoutOption = "10m",
+    grace: GraceOption = "30s",
+    metrics_address: MetricsAddressOption = None,
     checkpoints: Annotated[
         Path | None,
         typer.Option(
@@ -86,34 +76,34 @@ def command(
     Ctrl-C, after the calls that it is answering; a second one ends it at once.
     """
     from katib.api.duration import parse_duration
+    from katib.cli.serve_options import check_tls_options, listening
     from katib.cli.serving import serve_suggestion
     from katib.errors import InvalidInput, Problem
 
-    if (tls_cert is None) != (tls_key is None):
-        missing = "--tls-key" if tls_key is None else "--tls-cert"
-        raise InvalidInput([Problem(missing, "is required: a certificate and its key go together")])
-    if tls_client_ca is not None and tls_cert is None:
-        raise InvalidInput([Problem("--tls-client-ca", "needs --tls-cert and --tls-key")])
+    check_tls_options(tls_cert, tls_key, tls_client_ca)
     if checkpoints is not None and not checkpoints.is_dir():
         raise InvalidInput([Problem("--checkpoints", "is no folder", str(checkpoints))])
 
     def options() -> ServerOptions:
-        from katib.rpc.credentials import Tls
         from katib.rpc.suggestion_server import ServerOptions
         from katib.rpc.worker_pool import PoolLimits
 
         return ServerOptions(
-            addresses=address or ["127.0.0.1:6789"],
-            tls=Tls(tls_cert, tls_key, tls_client_ca) if tls_cert and tls_key else None,
-            insecure_plaintext=insecure_plaintext,
+            listening=listening(
+                address=address,
+                tls_cert=tls_cert,
+                tls_key=tls_key,
+                tls_client_ca=tls_client_ca,
+                insecure_plaintext=insecure_plaintext,
+                metrics_address=metrics_address,
+                grace=grace,
+            ),
             limits=PoolLimits(
                 workers=workers or max(len(os.sched_getaffinity(0)), _FEWEST_WORKERS),
                 waiting=queue,
                 cache_bytes=cache * _MIB,
             ),
             longest_call=parse_duration(timeout).total_seconds(),
-            grace=parse_duration(grace).total_seconds(),
-            metrics_address=metrics_address,
             checkpoints=checkpoints,
         )
 

@@ -11,15 +11,16 @@ from katib.store.sql.schema import counters
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["CHANGE", "next_change"]
+__all__ = ["CHANGE", "WRITERS", "next_change"]
 
 CHANGE = "change"
+WRITERS = "writers"
 
 _COUNT_UP = update(counters).where(counters.c.name == CHANGE).values(value=counters.c.value + 1)
 _READ = select(counters.c.value).where(counters.c.name == CHANGE)
 
 
 def next_change(connection: Connection) -> int:
-    """Return the number of a new change (inside a write transaction: writers take turns, so the order is that of commits)."""
+    """Return the number of a new change, in the order of commits: whoever takes one after this waits until this transaction ends."""
     connection.execute(_COUNT_UP)
     return int(connection.execute(_READ).scalar_one())

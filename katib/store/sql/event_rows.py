@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from katib.store.protocol import Event
 from katib.store.sql.changes import next_change
-from katib.store.sql.keys import experiment_key
+from katib.store.sql.keys import experiment_key, lock_experiment
 from katib.store.sql.schema import events
 from katib.store.sql.values import micros, moment
 
@@ -50,7 +50,7 @@ def record_event(
     connection: Connection, uid: str, reason: str, message: str, *, kind: EventKind, trial: str | None
 ) -> None:
     """Count an event up, or insert it."""
-    experiment = experiment_key(connection, uid)
+    experiment = lock_experiment(connection, uid)
     digest = hashlib.sha256(json.dumps([trial, kind, reason, message]).encode()).hexdigest()
     now, change = micros(datetime.now(UTC)), next_change(connection)
     again = {"experiment": experiment, "of_digest": digest, "last": now, "change": change}

@@ -13,7 +13,7 @@ from katib.api.experiment import Experiment, ExperimentSpec, ExperimentStatus
 from katib.errors import Conflict, InvalidInput, NotFound, Problem
 from katib.store.protocol import ExperimentSummary
 from katib.store.sql.documents import dump, dump_model, load, load_model
-from katib.store.sql.keys import experiment_key
+from katib.store.sql.keys import check_length, experiment_key, lock_experiment
 from katib.store.sql.schema import experiments
 from katib.store.sql.values import micros, moment
 
@@ -86,6 +86,8 @@ def create_experiment(connection: Connection, experiment: Experiment) -> Experim
     name, namespace = experiment.metadata.name, experiment.metadata.namespace or DEFAULT_NAMESPACE
     if not name:
         raise InvalidInput([Problem("metadata.name", "an experiment needs a name")])
+    check_length("metadata.name", name)
+    check_length("metadata.namespace", namespace)
     row = {
         "uid": str(uuid.uuid4()),
         "namespace": namespace,
@@ -168,7 +170,7 @@ def save_status(connection: Connection, uid: str, status: ExperimentStatus) -> N
 def update_spec(connection: Connection, uid: str, spec: ExperimentSpec, resource_version: str | None) -> None:
     """Replace a spec, unless the experiment is another than the one the change was made from."""
     columns = _spec_columns(spec)
-    experiment_key(connection, uid)
+    lock_experiment(connection, uid)
     version = str(connection.execute(_VERSION, {"of_uid": uid}).scalar_one())
     if resource_version is not None and resource_version != version:
         raise Conflict(

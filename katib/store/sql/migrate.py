@@ -1,70 +1,150 @@
 """Brings a database to the newest schema: creates it, upgrades it, or refuses it.
 
 A new database is created straight from the table definitions, without importing Alembic; a test proves that the migrations build the
-same schema. An older one is upgraded in one transaction: after a crash it is the old one or the new one.
+same schema. Where DDL is transactional, a change of the schema is one transaction: after a crash it is the old one or the new one.
+
+Where it is not (MySQL), the table of the revision is made first and its row is written last. A table without a row is a creation that
+was killed: nobody can have stored anything, so it begins anew. Migrations are made of steps that can be taken again
+(``migrations.steps``), so one that was killed is finished by the next upgrade; until then the store is refused as old.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, inspect, select
 
 from katib.errors import StoreUnavailable
-from katib.store.sql.changes import CHANGE
+from katib.store.sql.changes import CHANGE, WRITERS
 from katib.store.sql.schema import REVISIONS, counters, metadata, revision_table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection
 
     from katib.store.sql.database import Database
 
-__all__ = ["MIGRATIONS", "bring_up_to_date", "upgrade"]
+__all__ = ["MIGRATIONS", "SchemaState", "check", "create_or_upgrade", "is_current", "schema_state", "upgrade"]
 
 MIGRATIONS = "katib.store.sql:migrations"
 """Where Alembic finds the migrations, also in an installed package."""
 
 
-def bring_up_to_date(database: Database) -> None:
-    """Make the database one this version reads and writes.
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """What is in a database.
+
+    Attributes:
+        revision: Of its schema; None where there is none.
+        unfinished: Whether the creation of the schema was killed.
+        server: The database program and its version.
+    """
+
+    revision: str | None
+    unfinished: bool
+    server: str
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this version reads and writes it."""
+        return self.revision == REVISIONS[-1]
+
+
+def is_current(database: Database) -> bool:
+    """Whether the database is one this version reads and writes.
+
+    Raises:
+        StoreUnavailable: It belongs to another program or to a newer version.
+    """
+    with database.reading() as connection:
+        return _state(connection, database).is_current and database.dialect.is_prepared(connection)
+
+
+def schema_state(database: Database) -> SchemaState:
+    """Return what is in the database.
+
+    Raises:
+        StoreUnavailable: It belongs to another program or to a newer version, or can never hold a store.
+    """
+    with database.reading() as connection:
+        database.dialect.is_prepared(connection)
+        return _state(connection, database)
+
+
+def check(database: Database) -> SchemaState:
+    """Return what is in the database if this version reads and writes it.
+
+    Raises:
+        StoreUnavailable: It does not; the message says which command makes it so.
+    """
+    state = schema_state(database)
+    if state.is_current:
+        return state
+    if state.unfinished:
+        what = "the creation of its tables was cut short"
+    elif state.revision is None:
+        what = "it has no tables of katib yet"
+    else:
+        what = f"it is of an older version of katib (schema {state.revision!r}, this version has {REVISIONS[-1]!r})"
+    raise StoreUnavailable(
+        f"the store {database.place} is not ready: {what}; run: katib store upgrade --url {database.place}"
+    )
+
+
+def create_or_upgrade(database: Database) -> SchemaState:
+    """Make the database one this version reads and writes, and return what it was.
 
     Raises:
         StoreUnavailable: It belongs to another program or to a newer version, or cannot be written.
     """
-    with database.reading() as connection:
-        if _revision(connection, database) == REVISIONS[-1] and database.is_wal(connection):
-            return
-    database.use_wal()
-    with database.writing() as connection:
-        revision = _revision(connection, database)  # another process may have been quicker
-        if revision is None:
-            _create(connection)
-        elif revision != REVISIONS[-1]:
+    database.prepare()
+    with database.changing_schema() as connection:
+        state = _state(connection, database)  # another process may have been quicker
+        if state.revision is None:
+            _create(connection, begin_anew=state.unfinished)
+        elif not state.is_current:
             upgrade(connection)
+    return state
 
 
-def _revision(connection: Connection, database: Database) -> str | None:
-    """Return the schema's revision, None for an empty database."""
+def _state(connection: Connection, database: Database) -> SchemaState:
     tables = inspect(connection).get_table_names()
-    if revision_table.name not in tables:
-        if tables:
+    revision = None
+    if revision_table.name in tables:
+        revision = connection.execute(select(revision_table.c.version_num)).scalar()
+        if revision is not None and revision not in REVISIONS:
             raise StoreUnavailable(
-                f"{database.path} is a database of another program (it has a table {tables[0]!r} and none of katib's): name another file"
+                f"the store {database.place} was written by a newer version of katib "
+                f"(schema {revision!r}, this version knows up to {REVISIONS[-1]!r}): upgrade katib"
             )
-        return None
-    revision = connection.execute(select(revision_table.c.version_num)).scalar()
-    if revision not in REVISIONS:
+        if revision is None and (database.dialect.transactional_ddl or _holds_anything(connection, tables)):
+            raise StoreUnavailable(
+                f"the store {database.place} cannot be used: its table {revision_table.name} has lost its row; restore it from a backup"
+            )
+    elif tables:
         raise StoreUnavailable(
-            f"the store {database.path} was written by a newer version of katib "
-            f"(schema {revision!r}, this version knows up to {REVISIONS[-1]!r}): upgrade katib"
+            f"{database.place} is a database of another program (it has a table {min(tables)!r} and none of katib's): "
+            "name another one"
         )
-    return str(revision)
+    unfinished = revision is None and revision_table.name in tables
+    return SchemaState(revision, unfinished=unfinished, server=database.dialect.version(connection))
 
 
-def _create(connection: Connection) -> None:
+def _holds_anything(connection: Connection, tables: Collection[str]) -> bool:
+    """Whether any table of ours has a row, besides those that a creation puts there."""
+    ours = [table for table in metadata.sorted_tables if table.name in tables and table is not counters]
+    return any(connection.execute(select(table).limit(1)).first() is not None for table in ours)
+
+
+def _create(connection: Connection, *, begin_anew: bool) -> None:
+    if begin_anew:
+        metadata.drop_all(connection)
+    else:
+        revision_table.create(connection)
     metadata.create_all(connection, checkfirst=False)
-    connection.execute(insert(counters).values(name=CHANGE, value=0))
-    revision_table.create(connection)
+    connection.execute(insert(counters), [{"name": CHANGE, "value": 0}, {"name": WRITERS, "value": 0}])
     connection.execute(insert(revision_table).values(version_num=REVISIONS[-1]))
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from katib.errors import Conflict
 from katib.store.protocol import Observed
+from katib.store.sql.appended_rows import append_rows, as_rows
 from katib.store.sql.documents import dump, load
-from katib.store.sql.keys import metric_keys, trial_key
+from katib.store.sql.keys import trial_key
 from katib.store.sql.schema import collectors, metrics, observations, summaries
-from katib.store.sql.summary_rows import read_folds, write_folds
 from katib.store.sql.text import storable
-from katib.store.sql.values import micros, moment, pack, stored_step, unpack
-from katib.store.summary import Fold, reported_number
+from katib.store.sql.values import moment, unpack
+from katib.store.summary import reported_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,16 +25,22 @@ if TYPE_CHECKING:
 
 __all__ = ["append_observations", "clear_observations", "collector_state", "read_series"]
 
-_COLLECTOR = select(collectors.c.next_sequence, collectors.c.checkpoint).where(
-    collectors.c.trial_id == bindparam("trial")
-)
+_COLLECTOR = select(
+    collectors.c.next_sequence,
+    collectors.c.checkpoint,
+    func.coalesce(collectors.c.collected, collectors.c.next_sequence).label("collected"),
+).where(collectors.c.trial_id == bindparam("trial"))
+_LOCK_COLLECTOR = _COLLECTOR.with_for_update(key_share=True)  # whoever reports for a trial waits for who does already
 _INSERT_COLLECTOR = insert(collectors)
 _UPDATE_COLLECTOR = (
     update(collectors)
     .where(collectors.c.trial_id == bindparam("trial"))
-    .values(next_sequence=bindparam("next_sequence"), checkpoint=bindparam("checkpoint"))
+    .values(
+        next_sequence=bindparam("next_sequence"),
+        checkpoint=bindparam("checkpoint"),
+        collected=bindparam("collected"),
+    )
 )
-_INSERT = insert(observations)
 
 _OF_TRIAL = observations.c.trial_id == bindparam("trial")
 _SERIES = select(
@@ -64,81 +69,42 @@ def append_observations(
     """Append what is not stored yet, and keep the summaries and the collector's place in step."""
     place = None if checkpoint is None else dump(dict(checkpoint))
     key = trial_key(connection, uid, trial)
-    collector = connection.execute(_COLLECTOR, {"trial": key}).first()
-    stored, stored_place = (0, None) if collector is None else collector
+    collector = connection.execute(_LOCK_COLLECTOR, {"trial": key}).first()
+    following, stored_place, stored = (0, None, 0) if collector is None else collector
     if first_sequence > stored:
         raise Conflict(
             f"trial {trial!r} has {stored} reports; those from {first_sequence} on cannot follow them, some are missing between"
         )
-    following = first_sequence + len(samples)
-    if following < stored:
+    collected = first_sequence + len(samples)
+    if collected < stored:
         return
-    _append(connection, key, samples[stored - first_sequence :], stored)
-    row = {"next_sequence": following, "checkpoint": stored_place if place is None else place}
+    (rows,) = as_rows(connection, [samples[stored - first_sequence :]])
+    append_rows(connection, {key: (following, rows)})
+    row = {
+        "next_sequence": following + len(rows),
+        "checkpoint": stored_place if place is None else place,
+        "collected": collected,
+    }
     if collector is None:
         connection.execute(_INSERT_COLLECTOR, {"trial_id": key, **row})
     else:
         connection.execute(_UPDATE_COLLECTOR, {"trial": key, **row})
 
 
-def _append(connection: Connection, trial: int, samples: Sequence[Reported], first_sequence: int) -> None:
-    if not samples:
-        return
-    reports = [
-        (
-            storable(sample.name),
-            storable(sample.text),
-            None if sample.time is None else micros(sample.time),
-            stored_step(sample.step),
-        )
-        for sample in samples
-    ]
-    keys = metric_keys(connection, (name for name, _text, _time, _step in reports))
-    folds = read_folds(connection, trial, list(keys.values()))
-    first_sequences: dict[int, int] = {}
-    rows = []
-    for sequence, (name, text, time, step) in enumerate(reports, first_sequence):
-        metric, number = keys[name], reported_number(text)
-        fold = folds.get(metric)
-        if fold is None:
-            fold = folds[metric] = Fold()
-            first_sequences[metric] = sequence
-        fold.add(text, number, time)
-        value, kind = pack(number)
-        rows.append(
-            {
-                "trial_id": trial,
-                "metric_id": metric,
-                "sequence": sequence,
-                "value": value,
-                "kind": kind,
-                "text": None if _says_all(number, text) else text,
-                "time": time,
-                "step": step,
-            }
-        )
-    connection.execute(_INSERT, rows)
-    write_folds(connection, trial, folds, first_sequences)
-
-
 def clear_observations(connection: Connection, uid: str, trial: str) -> None:
     """Remove every report of a trial, its summaries and its collector's place."""
     key = trial_key(connection, uid, trial)
+    connection.execute(_LOCK_COLLECTOR, {"trial": key}).close()
     for table in (observations, summaries, collectors):
         connection.execute(delete(table).where(table.c.trial_id == key))
 
 
-def _says_all(number: float | None, text: str) -> bool:
-    """Whether the stored number gives the text back (SQLite stores -0.0 as 0.0)."""
-    return number is not None and repr(number) == text and not (number == 0 and math.copysign(1, number) < 0)
-
-
 def collector_state(connection: Connection, uid: str, trial: str) -> tuple[dict[str, Any] | None, int]:
-    """Return the collector's place and how many reports are stored."""
+    """Return the collector's place and how many of its reports are stored."""
     row = connection.execute(_COLLECTOR, {"trial": trial_key(connection, uid, trial)}).first()
     if row is None:
         return None, 0
-    return None if row.checkpoint is None else load(row.checkpoint), row.next_sequence
+    return None if row.checkpoint is None else load(row.checkpoint), row.collected
 
 
 def read_series(
@@ -155,7 +121,7 @@ def read_series(
     Points are clustered by metric, but the numbers of a trial have no gaps: a page of all metrics is a range of numbers in each.
     """
     key = trial_key(connection, uid, trial)
-    names = dict(connection.execute(_METRICS_OF_TRIAL, {"trial": key}).all())
+    names: dict[int, str] = dict(connection.execute(_METRICS_OF_TRIAL, {"trial": key}).all())
     if metric is not None:
         names = {metric_id: name for metric_id, name in names.items() if name == storable(metric)}
     query = _SERIES.where(_OF_TRIAL, observations.c.metric_id.in_(bindparam("metrics", expanding=True)))

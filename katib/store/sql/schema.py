@@ -7,8 +7,6 @@ never used twice. Times are microseconds since 1970, UTC. Documents are JSON tex
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -22,17 +20,13 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
-    Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 
-from katib.store.sql.text import storable
-
-if TYPE_CHECKING:
-    from sqlalchemy import Dialect
+from katib.store.sql.column_types import TABLE_OPTIONS, Document, StoredName, StoredText
 
 __all__ = [
+    "LONGEST_NAME",
     "REVISIONS",
     "collectors",
     "counters",
@@ -46,29 +40,15 @@ __all__ = [
     "summaries",
     "trial_jobs",
     "trials",
+    "unclaimed_observations",
+    "unclaimed_trials",
 ]
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every schema there has been, oldest first; the last is this one. A test holds it equal to the migrations."""
 
-
-class StoredName(TypeDecorator[str]):
-    """A name that anyone may look for: what UTF-8 cannot hold is escaped instead of failing the query."""
-
-    impl = String
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Escape lone surrogates."""
-        return None if value is None else storable(value)
-
-
-class StoredText(StoredName):
-    """Text as reported by strangers, of any length."""
-
-    impl = Text
-    cache_ok = True
-
+LONGEST_NAME = 255
+"""Characters in the name of a namespace, an experiment or a trial."""
 
 metadata = MetaData(
     naming_convention={
@@ -92,26 +72,31 @@ counters = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", BigInteger, nullable=False),
+    **TABLE_OPTIONS,
 )
-"""Counters that only grow; ``change`` numbers what was recorded, in the order of recording (clocks go backwards)."""
+"""Counters that only grow; ``change`` numbers what was recorded, in the order of recording (clocks go backwards).
+
+``writers`` counts nothing: where the database has no other lock to share, writers lock this row.
+"""
 
 experiments = Table(
     "experiments",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("uid", StoredName(64), nullable=False, unique=True),
-    Column("namespace", StoredName(255), nullable=False),
-    Column("name", StoredName(255), nullable=False),
+    Column("namespace", StoredName(LONGEST_NAME), nullable=False),
+    Column("name", StoredName(LONGEST_NAME), nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("generation", BigInteger, nullable=False),
     Column("algorithm", StoredText, nullable=False),
     Column("max_trials", Integer),
-    Column("status", Text, nullable=False),
-    Column("metadata", Text, nullable=False),
-    Column("spec", Text, nullable=False),
+    Column("status", Document, nullable=False),
+    Column("metadata", Document, nullable=False),
+    Column("spec", Document, nullable=False),
     UniqueConstraint("namespace", "name"),
     sqlite_autoincrement=True,
+    **TABLE_OPTIONS,
 )
 
 trials = Table(
@@ -120,32 +105,35 @@ trials = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("experiment_id", Integer, ForeignKey("experiments.id", ondelete="CASCADE"), nullable=False),
     Column("trial_index", BigInteger, nullable=False),
-    Column("name", StoredName(255), nullable=False),
+    Column("name", StoredName(LONGEST_NAME), nullable=False),
     Column("state", String(32), nullable=False),
-    Column("assignments", Text, nullable=False),
+    Column("assignments", Document, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("started", BigInteger),
     Column("finished", BigInteger),
-    Column("observation", Text),
+    Column("observation", Document),
     Column("reason", StoredText, nullable=False),
     Column("message", StoredText, nullable=False),
     Column("imported", Boolean, nullable=False),
     Column("stopping", String(32)),
     Column("attempt", Integer, nullable=False),
-    Column("labels", Text, nullable=False),
+    Column("labels", Document, nullable=False),
     Column("change", BigInteger, nullable=False),
-    Column("rules", Text),
+    Column("rules", Document),
     UniqueConstraint("experiment_id", "trial_index"),
     UniqueConstraint("experiment_id", "name"),
+    Index(None, "name"),
     Index(None, "experiment_id", "change"),
     sqlite_autoincrement=True,
+    **TABLE_OPTIONS,
 )
 
 trial_jobs = Table(
     "trial_jobs",
     metadata,
     Column("trial_id", Integer, ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    Column("job", Text, nullable=False),
+    Column("job", Document, nullable=False),
+    **TABLE_OPTIONS,
 )
 """Apart from ``trials``, because lists of trials never want these documents."""
 
@@ -154,17 +142,27 @@ collectors = Table(
     metadata,
     Column("trial_id", Integer, ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("next_sequence", BigInteger, nullable=False),
-    Column("checkpoint", Text),
+    Column("checkpoint", Document),
+    Column("collected", BigInteger),
+    **TABLE_OPTIONS,
 )
-"""How far the reports of a trial are stored, and where its collector stands."""
+"""How far the reports of a trial are stored, and where its collector stands.
+
+``next_sequence`` counts every report, ``collected`` those of the collector; NULL where no others ever came.
+"""
 
 metrics = Table(
     "metrics",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("name", StoredText, nullable=False, unique=True),
+    Column("name", StoredText, nullable=False),
+    Column("digest", String(64), nullable=False, server_default=""),
+    UniqueConstraint("name").ddl_if(dialect="sqlite"),  # of the first schema; SQLite drops no constraint
+    Index(None, "digest", unique=True),
     sqlite_autoincrement=True,
+    **TABLE_OPTIONS,
 )
+"""``digest`` stands for the name (``katib.store.sql.keys.digest_of``): names may be longer than any index takes."""
 
 observations = Table(
     "observations",
@@ -177,9 +175,37 @@ observations = Table(
     Column("text", StoredText),
     Column("time", BigInteger),
     Column("step", BigInteger),
+    Index(None, "trial_id", "metric_id", "time"),
     sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 """Every report. ``kind`` (``katib.store.sql.values``) holds what a database's double cannot; ``text`` only what they do not give back."""
+
+unclaimed_trials = Table(
+    "unclaimed_trials",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", StoredName(LONGEST_NAME), nullable=False),
+    Column("namespace", StoredName(LONGEST_NAME), nullable=False),
+    Column("next_sequence", BigInteger, nullable=False),
+    UniqueConstraint("name", "namespace"),
+    sqlite_autoincrement=True,
+    **TABLE_OPTIONS,
+)
+"""Trials that something was reported of over Katib's wire, and that are of no experiment here: ``namespace`` is empty where unknown."""
+
+unclaimed_observations = Table(
+    "unclaimed_observations",
+    metadata,
+    Column("trial_id", Integer, ForeignKey("unclaimed_trials.id", ondelete="CASCADE"), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("metric_id", Integer, ForeignKey("metrics.id"), nullable=False),
+    Column("time", BigInteger),
+    Column("text", StoredText, nullable=False),
+    Index(None, "trial_id", "metric_id", "time"),
+    sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
+)
 
 summaries = Table(
     "summaries",
@@ -201,6 +227,7 @@ summaries = Table(
     Column("max_kind", SmallInteger, nullable=False),
     Column("count", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 
 events = Table(
@@ -220,6 +247,7 @@ events = Table(
     UniqueConstraint("experiment_id", "digest"),
     Index(None, "experiment_id", "change"),
     sqlite_autoincrement=True,
+    **TABLE_OPTIONS,
 )
 """``digest`` stands for (trial, kind, reason, message): the same words again find their row without an index over long texts."""
 
@@ -232,4 +260,5 @@ requests = Table(
     Column("created", BigInteger, nullable=False),
     UniqueConstraint("experiment_id", "action"),
     sqlite_autoincrement=True,
+    **TABLE_OPTIONS,
 )

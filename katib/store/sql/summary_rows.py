@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, insert, select, update
 
 from katib.store.protocol import Summary
-from katib.store.sql.keys import IN_LIMIT
+from katib.store.sql.keys import IN_LIMIT, trial_key
 from katib.store.sql.schema import metrics, summaries
-from katib.store.sql.values import pack, unpack
-from katib.store.summary import Fold
+from katib.store.sql.values import pack
+from katib.store.summary import Fold, reported_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -21,29 +21,34 @@ __all__ = ["read_folds", "read_summaries", "write_folds"]
 
 _columns = summaries.c
 _OF_TRIAL = _columns.trial_id == bindparam("trial")
-_FOLDED = (
+# Folds go on from what was reported: no database gives every number back (MySQL has no subnormal ones).
+_READ_FOLDED = (
     _columns.first,
     _columns.first_time,
     _columns.latest,
     _columns.latest_time,
-    _columns.latest_value,
-    _columns.latest_kind,
     _columns.min,
-    _columns.min_value,
-    _columns.min_kind,
     _columns.max,
-    _columns.max_value,
-    _columns.max_kind,
     _columns.count,
 )
-_FOLDS = select(_columns.metric_id, *_FOLDED).where(
-    _OF_TRIAL, _columns.metric_id.in_(bindparam("metrics", expanding=True))
+_WRITE_FOLDED = (
+    *_READ_FOLDED,
+    _columns.latest_value,
+    _columns.latest_kind,
+    _columns.min_value,
+    _columns.min_kind,
+    _columns.max_value,
+    _columns.max_kind,
+)
+_FOLDS = select(_columns.trial_id, _columns.metric_id, *_READ_FOLDED).where(
+    _columns.trial_id.in_(bindparam("trials", expanding=True)),
+    _columns.metric_id.in_(bindparam("metrics", expanding=True)),
 )
 _INSERT = insert(summaries)
 _UPDATE = (
     update(summaries)
     .where(_columns.trial_id == bindparam("trial"), _columns.metric_id == bindparam("metric"))
-    .values({column.name: bindparam(column.name) for column in _FOLDED})
+    .values({column.name: bindparam(column.name) for column in _WRITE_FOLDED})
 )
 _SUMMARIES = (
     select(metrics.c.name, _columns.first, _columns.latest, _columns.min, _columns.max, _columns.count)
@@ -53,44 +58,58 @@ _SUMMARIES = (
 )
 
 
-def read_folds(connection: Connection, trial: int, metric_ids: Sequence[int]) -> dict[int, Fold]:
-    """Return where the summaries of these metrics stand, by metric; those without a report are absent."""
-    folds = {}
-    for start in range(0, len(metric_ids), IN_LIMIT):
-        parameters = {"trial": trial, "metrics": metric_ids[start : start + IN_LIMIT]}
-        for row in connection.execute(_FOLDS, parameters).mappings():
-            folds[row["metric_id"]] = Fold(
-                first=row["first"],
-                first_time=row["first_time"],
-                latest=row["latest"],
-                latest_time=row["latest_time"],
-                latest_value=unpack(row["latest_value"], row["latest_kind"]),
-                min=row["min"],
-                min_value=unpack(row["min_value"], row["min_kind"]),
-                max=row["max"],
-                max_value=unpack(row["max_value"], row["max_kind"]),
-                count=row["count"],
-            )
-    return folds
+def read_folds(connection: Connection, series: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Fold]:
+    """Return where the summaries stand, by trial and metric; those without a report are absent."""
+    metric_ids: dict[int, list[int]] = {}
+    for trial, metric in series:
+        metric_ids.setdefault(trial, []).append(metric)
+    trials: dict[tuple[int, ...], list[int]] = {}  # those of an experiment have the same metrics
+    for trial, wanted in metric_ids.items():
+        trials.setdefault(tuple(sorted(wanted)), []).append(trial)
+    return {
+        (row["trial_id"], row["metric_id"]): Fold(
+            first=row["first"],
+            first_time=row["first_time"],
+            latest=row["latest"],
+            latest_time=row["latest_time"],
+            latest_value=reported_number(row["latest"]),
+            min=row["min"],
+            min_value=reported_number(row["min"]),
+            max=row["max"],
+            max_value=reported_number(row["max"]),
+            count=row["count"],
+        )
+        for shared, sharing in trials.items()
+        for some_trials in _chunks(sharing)
+        for some_metrics in _chunks(shared)
+        for row in connection.execute(_FOLDS, {"trials": some_trials, "metrics": some_metrics}).mappings()
+    }
+
+
+def _chunks(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(keys), IN_LIMIT):
+        yield keys[start : start + IN_LIMIT]
 
 
 def write_folds(
-    connection: Connection, trial: int, folds: Mapping[int, Fold], first_sequences: Mapping[int, int]
+    connection: Connection,
+    folds: Mapping[tuple[int, int], Fold],
+    first_sequences: Mapping[tuple[int, int], int],
 ) -> None:
     """Write summaries back.
 
     Args:
-        folds: By metric.
-        first_sequences: Of the metrics that had no summary before, the number of the first report.
+        folds: By trial and metric.
+        first_sequences: Of the series that had no summary before, the number of the first report.
     """
     new = [
-        {"trial_id": trial, "metric_id": metric, "first_sequence": sequence, **_row(folds[metric])}
-        for metric, sequence in first_sequences.items()
+        {"trial_id": series[0], "metric_id": series[1], "first_sequence": sequence, **_row(folds[series])}
+        for series, sequence in first_sequences.items()
     ]
     known = [
-        {"trial": trial, "metric": metric, **_row(fold)}
-        for metric, fold in folds.items()
-        if metric not in first_sequences
+        {"trial": series[0], "metric": series[1], **_row(fold)}
+        for series, fold in folds.items()
+        if series not in first_sequences
     ]
     if new:
         connection.execute(_INSERT, new)
@@ -119,9 +138,10 @@ def _row(fold: Fold) -> dict[str, Any]:
     }
 
 
-def read_summaries(connection: Connection, trial: int) -> dict[str, Summary]:
+def read_summaries(connection: Connection, uid: str, trial: str) -> dict[str, Summary]:
     """Return all summaries of a trial by metric, in the order of first report."""
+    key = trial_key(connection, uid, trial)
     return {
         name: Summary(first=first, latest=latest, min=least, max=greatest, count=count)
-        for name, first, latest, least, greatest, count in connection.execute(_SUMMARIES, {"trial": trial})
+        for name, first, latest, least, greatest, count in connection.execute(_SUMMARIES, {"trial": key})
     }

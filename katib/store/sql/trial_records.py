@@ -8,7 +8,8 @@ from sqlalchemy import bindparam, func, insert, select, union_all, update
 
 from katib.errors import Conflict, NotFound
 from katib.store.sql.changes import next_change
-from katib.store.sql.keys import IN_LIMIT, experiment_key, trial_key
+from katib.store.sql.keys import IN_LIMIT, check_length, experiment_key, lock_experiment, trial_key
+from katib.store.sql.report_rows import claim_reports
 from katib.store.sql.schema import trials
 from katib.store.sql.trial_rows import COLUMNS, row_of, trial_records
 
@@ -55,9 +56,11 @@ _CHANGED = (
 def record_trials(connection: Connection, uid: str, records: Sequence[TrialRecord]) -> None:
     """Insert new trials and update known ones; everything is checked before anything is written."""
     rows = [row_of(record) for record in records]
-    experiment = experiment_key(connection, uid)
+    experiment = lock_experiment(connection, uid)
     if not rows:
         return
+    for row in rows:
+        check_length("the name of a trial", row["name"])
     keys = _known(connection, experiment, rows)
     _check_names(rows, list(keys))
     change = next_change(connection)
@@ -66,6 +69,7 @@ def record_trials(connection: Connection, uid: str, records: Sequence[TrialRecor
     known = [{**row, "key": keys[index, row["name"]]} for index, row in latest.items() if (index, row["name"]) in keys]
     if new:
         connection.execute(_INSERT, new)
+        claim_reports(connection, [row["name"] for row in new])
     if known:
         connection.execute(_UPDATE, known)
 

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from katib.store.protocol import Store
 
-__all__ = ["Promises"]
+__all__ = ["Place", "Promises"]
+
+Place = str | Path
+"""Where a store is: a path, or a URL."""
 
 
 class Promises:
     """The store under test and the place it keeps its records in."""
 
     @staticmethod
-    def opener(place: Path) -> Store:
-        """Open the store kept at a path, which does not exist before the first time.
+    def opener(place: Place) -> Store:
+        """Open the store kept at a place: a path, which does not exist before the first time, or what ``place`` returns.
 
         Child processes import it: set it to a function of an installed module, wrapped in ``staticmethod``.
         """
         raise NotImplementedError
 
     @pytest.fixture
-    def place(self, tmp_path: Path) -> Path:
-        """Return where this test's store is."""
+    def place(self, tmp_path: Path) -> Place:
+        """Return where this test's store is; override it for a store that is in no file."""
         return tmp_path / "store.db"
 
     @pytest.fixture

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from katib.testing.store_promises.base import Promises
+from katib.testing.store_promises.base import Place, Promises
 from katib.testing.store_promises.specimens import AWKWARD, recorded
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from katib.store.protocol import Store
 
 __all__ = ["EventPromises"]
@@ -83,7 +81,7 @@ class EventPromises(Promises):
         (event,) = store.events(uid, "\udcff")
         assert (event.message, event.trial, event.count) == ("\\udcff", "\\udcff", 2)
 
-    def test_requests_are_kept_until_cleared(self, store: Store, place: Path) -> None:
+    def test_requests_are_kept_until_cleared(self, store: Store, place: Place) -> None:
         """Oldest first, each once; another process sees them."""
         uid, other = recorded(store), recorded(store, "other")
         assert store.requests(uid) == []

@@ -9,12 +9,11 @@ import pytest
 
 from katib.api.experiment import ExperimentSpec, ExperimentStatus
 from katib.errors import Conflict, InvalidInput, NotFound
-from katib.testing.store_promises.base import Promises
+from katib.testing.store_promises.base import Place, Promises
 from katib.testing.store_promises.specimens import an_experiment, full_status, recorded, reports, trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from katib.store.protocol import Store
 
@@ -38,7 +37,7 @@ class ExperimentPromises(Promises):
         assert before <= created <= datetime.now(UTC)
         assert made.status == ExperimentStatus()
 
-    def test_an_experiment_comes_back_as_it_was_given(self, store: Store, place: Path) -> None:
+    def test_an_experiment_comes_back_as_it_was_given(self, store: Store, place: Place) -> None:
         """Spec, labels and fields nobody here reads are kept, also for another process."""
         given = an_experiment()
         made = store.create_experiment(given)
@@ -70,6 +69,31 @@ class ExperimentPromises(Promises):
         assert other.metadata.uid != first.metadata.uid
         assert store.experiment("default", "search") == first
         assert store.experiment("other", "search") == other
+
+    def test_names_differ_when_any_of_their_bytes_does(self, store: Store) -> None:
+        """In case, in blanks at the end, in how an accent is written."""
+        names = ["search", "Search", "search ", "sé", "se\u0301", "se", "🧪", "🧫", "a\x00", "a\x1a0"]
+        uids = [recorded(store, name) for name in names]
+        for name, uid in zip(names, uids, strict=True):
+            assert store.experiment("default", name).metadata.uid == uid
+            store.record_trials(uid, [trial(index, name=other) for index, other in enumerate(names)])
+            assert [store.trial(uid, other).index for other in names] == list(range(len(names)))
+        for namespace in ("Default", "default "):
+            assert store.experiments(namespace) == []
+        assert sorted(names) == sorted(item.name for item in store.experiments())
+
+    def test_names_longer_than_any_database_takes_are_refused(self, store: Store) -> None:
+        """Of namespaces, experiments and trials; nothing is recorded."""
+        for name, namespace in [("x" * 256, "default"), ("x", "🧪" * 256)]:
+            with pytest.raises(InvalidInput, match="256 characters"):
+                store.create_experiment(an_experiment(name, namespace))
+        uid = store.create_experiment(an_experiment("🧪" * 255, "λ" * 255)).metadata.uid or ""
+        with pytest.raises(InvalidInput, match="256 characters"):
+            store.record_trials(uid, [trial(0), trial(1, name="x" * 256)])
+        assert store.trials(uid) == []
+        store.record_trials(uid, [trial(0, name="🧪" * 255)])
+        assert store.trial(uid, "🧪" * 255).index == 0
+        assert len(store.experiments()) == 1
 
     def test_an_experiment_needs_a_name(self, store: Store) -> None:
         """Nothing is recorded without one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,11 @@ import pytest
 
 from katib.errors import Conflict, NotFound
 from katib.store.protocol import Observed, Summary
-from katib.testing.store_promises.base import Promises
+from katib.testing.store_promises.base import Place, Promises
 from katib.testing.store_promises.specimens import AWKWARD, EPOCH, Report, recorded, reports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from katib.store.protocol import Store
 
@@ -32,7 +32,11 @@ NUMBERS = {
     "-0.0": -0.0,
     "0.0": 0.0,
     "+5": 5.0,
+    "1e-300": 1e-300,
     "1e-320": 1e-320,
+    "5e-324": 5e-324,
+    "1.7976931348623157e+308": 1.7976931348623157e308,
+    "9223372036854775808": 2.0**63,
     "1e400": math.inf,
     "inf": math.inf,
     "-Infinity": -math.inf,
@@ -81,6 +85,17 @@ class ObservationPromises(Promises):
         assert found.value == NUMBERS[text]
         assert math.copysign(1, found.value) == math.copysign(1, NUMBERS[text])
 
+    def test_every_double_comes_back_exactly(self, store: Store, uid: str) -> None:
+        """Of any size, with all its digits."""
+        seeded = random.Random(5)
+        numbers = [seeded.uniform(-1, 1) * 10.0 ** seeded.randint(-307, 307) for _ in range(500)]
+        store.append_observations(uid, NAME, [Report("m", repr(number)) for number in numbers], first_sequence=0)
+        found = store.series(uid, NAME)
+        assert [item.value for item in found] == numbers
+        assert [item.text for item in found] == [repr(number) for number in numbers]
+        summary = store.summaries(uid, NAME)["m"]
+        assert (summary.min, summary.max) == (repr(min(numbers)), repr(max(numbers)))
+
     @pytest.mark.parametrize("text", ["nan", "NaN", "-nan"])
     def test_nan_is_nan(self, store: Store, uid: str, text: str) -> None:
         """Neither null nor a word."""
@@ -96,6 +111,20 @@ class ObservationPromises(Promises):
         store.append_observations(uid, NAME, [Report(AWKWARD, text)], first_sequence=0)
         assert store.series(uid, NAME) == [Observed(0, AWKWARD, text, None, None, None)]
         assert store.summaries(uid, NAME) == {AWKWARD: Summary(first=text, latest=text, min="", max="", count=1)}
+
+    def test_metrics_differ_when_any_of_their_bytes_does(self, store: Store, uid: str) -> None:
+        """In case, in blanks at the end, in how an accent is written, in what a database may have no place for, however long."""
+        long = "m" * 10_000
+        names = ["m", "M", "m ", " m", "m\t", "é", "e\u0301", "e", "ß", "ss", "", "\x00", "\x1a", "\x1a0", "\x1a\x1a"]
+        names += ["🧪", "🧫", long, long + "1", long + "2"]
+        samples = [Report(name, name) for name in names]
+        store.append_observations(uid, NAME, samples, first_sequence=0)
+        store.append_observations(uid, NAME, samples, first_sequence=len(names))
+        assert list(store.summaries(uid, NAME)) == names
+        assert [item.name for item in store.series(uid, NAME)] == names * 2
+        for number, name in enumerate(names):
+            assert [item.sequence for item in store.series(uid, NAME, name)] == [number, number + len(names)]
+            assert store.summaries(uid, NAME)[name].latest == name
 
     def test_lone_surrogates_in_reports_come_back_escaped(self, store: Store, uid: str) -> None:
         """In names and in values, again and again; the name as given finds its series."""
@@ -143,7 +172,7 @@ class ObservationPromises(Promises):
         assert len(store.series(uid, NAME)) == 2
         assert store.collector_state(uid, NAME) == ({"at": 2}, 2)
 
-    def test_the_checkpoint_goes_forward_only(self, store: Store, uid: str, place: Path) -> None:
+    def test_the_checkpoint_goes_forward_only(self, store: Store, uid: str, place: Place) -> None:
         """It is the one after the last stored report; a call without one leaves it."""
         assert store.collector_state(uid, NAME) == (None, 0)
         store.append_observations(uid, NAME, [], first_sequence=0, checkpoint={"file": "λ", "at": 0})

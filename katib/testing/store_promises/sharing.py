@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from katib.api.trial import TrialState
 from katib.errors import Conflict
-from katib.testing.store_promises.base import Promises
+from katib.testing.store_promises.base import Place, Promises
 from katib.testing.store_promises.specimens import an_experiment, recorded, reports, trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from katib.store.protocol import Store
 
@@ -36,12 +35,12 @@ def _write(store: Store, uid: str, worker: int) -> None:
         store.record_trials(uid, [trial(index, TrialState.RUNNING)])
 
 
-def _write_in_process(opener: Callable[[Path], Store], place: Path, uid: str, worker: int) -> None:
+def _write_in_process(opener: Callable[[Place], Store], place: Place, uid: str, worker: int) -> None:
     with opener(place) as store:
         _write(store, uid, worker)
 
 
-def _open_in_process(opener: Callable[[Path], Store], place: Path, worker: int) -> None:
+def _open_in_process(opener: Callable[[Place], Store], place: Place, worker: int) -> None:
     with opener(place) as store:
         store.create_experiment(an_experiment(f"of-{worker}"))
 
@@ -56,7 +55,7 @@ class SharingPromises(Promises):
             list(pool.map(lambda worker: _write(store, uid, worker), range(WORKERS)))
         self._check(store, uid)
 
-    def test_processes_share_a_store(self, store: Store, place: Path) -> None:
+    def test_processes_share_a_store(self, store: Store, place: Place) -> None:
         """While this one reads: it sees each change once, and whole."""
         uid = recorded(store)
         workers = [self._process(_write_in_process, place, uid, worker) for worker in range(WORKERS)]
@@ -71,7 +70,7 @@ class SharingPromises(Promises):
         assert [latest[index] for index in sorted(latest)] == store.trials(uid)
         self._check(store, uid)
 
-    def test_processes_make_a_store_together(self, place: Path) -> None:
+    def test_processes_make_a_store_together(self, place: Place) -> None:
         """Whoever comes first creates it, the others wait."""
         workers = [self._process(_open_in_process, place, worker) for worker in range(WORKERS)]
         for worker in workers:

@@ -9,12 +9,11 @@ import pytest
 
 from katib.api.trial import TrialState
 from katib.errors import Conflict, NotFound, StoreUnavailable
-from katib.testing.store_promises.base import Promises
+from katib.testing.store_promises.base import Place, Promises
 from katib.testing.store_promises.specimens import an_experiment, full_status, recorded, reports, trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from katib.store.protocol import Store
 
@@ -38,7 +37,7 @@ def _broken_off(store: Store) -> Iterator[None]:
 class TransactionPromises(Promises):
     """What ``transaction`` and ``close`` do."""
 
-    def test_a_transaction_is_seen_as_a_whole(self, store: Store, place: Path) -> None:
+    def test_a_transaction_is_seen_as_a_whole(self, store: Store, place: Place) -> None:
         """By its own thread at once, by others when it has ended."""
         uid = recorded(store)
         with self.opener(place) as other:
@@ -114,7 +113,7 @@ class TransactionPromises(Promises):
             store.record_trials(uid, [trial(4)])
         assert [record.index for record in store.trials(uid)] == [0, 1, 4]
 
-    def test_a_closed_store_says_so(self, place: Path) -> None:
+    def test_a_closed_store_says_so(self, place: Place) -> None:
         """Closing again is fine."""
         store = self.opener(place)
         store.close()

@@ -11,12 +11,10 @@ import pytest
 
 from katib.api.trial import TrialState
 from katib.errors import Conflict, NotFound
-from katib.testing.store_promises.base import Promises
+from katib.testing.store_promises.base import Place, Promises
 from katib.testing.store_promises.specimens import AWKWARD, full_record, recorded, trial
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from katib.engine.trial import TrialRecord
     from katib.store.protocol import Store
 
@@ -26,7 +24,7 @@ __all__ = ["TrialPromises"]
 class TrialPromises(Promises):
     """What ``record_trials``, ``trials``, ``trial``, ``count_trials``, ``changes``, ``save_job``, ``job`` and ``jobs`` do."""
 
-    def test_every_field_of_a_record_comes_back(self, store: Store, place: Path) -> None:
+    def test_every_field_of_a_record_comes_back(self, store: Store, place: Place) -> None:
         """A field the specimen leaves at its default would prove nothing."""
         record = full_record()
         for field in dataclasses.fields(record):

@@ -7,15 +7,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from katib.errors import StoreUnavailable
-from katib.store.sql.database import Database
+from katib.store.sql.connecting import database_at
 
 
 @pytest.fixture
 def database(tmp_path):
     path = tmp_path / "plain.db"
     path.touch()
-    database = Database(path, patience=5)
-    database.use_wal()
+    database = database_at(path, patience=5)
+    database.prepare()
     with database.writing() as connection:
         connection.execute(text("CREATE TABLE numbers (value INTEGER PRIMARY KEY)"))
     yield database
@@ -36,7 +36,7 @@ def test_commits_are_durable_and_references_checked(database):
     with database.reading() as connection:
         pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("synchronous", "foreign_keys")]
         assert pragmas == [2, 1]
-        assert database.is_wal(connection)
+        assert database.dialect.is_prepared(connection)
 
 
 def test_a_reader_neither_waits_nor_sees_what_is_open(database):
@@ -60,7 +60,7 @@ def test_a_reader_sees_one_state_for_the_length_of_its_block(database):
 
 
 def test_a_second_writer_of_this_process_is_told_after_its_patience(tmp_path, database):
-    impatient = Database(database.path, patience=0.05)
+    impatient = database_at(database.place, patience=0.05)
     told = []
 
     def write():

@@ -6,7 +6,7 @@ import pytest
 
 from katib.errors import StoreUnavailable
 from katib.store import open_store
-from katib.store.sql.database import Database
+from katib.store.sql.connecting import database_at
 from katib.store.sql.migrate import MIGRATIONS, upgrade
 from katib.store.sql.schema import REVISIONS
 from katib.testing.store_promises.specimens import an_experiment, full_record, recorded
@@ -47,7 +47,7 @@ def run(path, *statements):
 def migrated(tmp_path):
     path = tmp_path / "migrated.db"
     path.touch()
-    database = Database(path, patience=5)
+    database = database_at(path, patience=5)
     with database.writing() as connection:
         upgrade(connection)
     database.close()
@@ -69,7 +69,7 @@ def test_a_migrated_store_works(migrated):
 def test_a_store_of_the_first_schema_keeps_its_trials(tmp_path):
     path = tmp_path / "first.db"
     path.touch()
-    database = Database(path, patience=5)
+    database = database_at(path, patience=5)
     with database.writing() as connection:
         upgrade(connection, "0001")
     database.close()

@@ -3,7 +3,16 @@
 import pytest
 from sqlalchemy import create_engine
 
-from katib.store.sql import event_rows, keys, observation_rows, request_rows, summary_rows, trial_records
+from katib.store.sql import (
+    event_rows,
+    keys,
+    named_trials,
+    observation_rows,
+    request_rows,
+    stored_reports,
+    summary_rows,
+    trial_records,
+)
 from katib.store.sql.schema import metadata, observations
 
 SOME_METRICS = observations.c.metric_id.in_([1, 2])
@@ -34,8 +43,29 @@ QUERIES = {
     "summaries": (summary_rows._SUMMARIES, {"trial": 1}, ["(trial_id=?)", "(rowid=?)"]),
     "summaries to go on with": (
         summary_rows._FOLDS,
-        {"trial": 1, "metrics": [1, 2]},
+        {"trials": [1, 2], "metrics": [1, 2]},
         ["(trial_id=? AND metric_id=?)"],
+    ),
+    "trials by their name alone": (
+        named_trials._KNOWN,
+        {"names": ["a", "b"]},
+        ["(name=?)", "(rowid=?)"],
+    ),
+    "trials that no experiment has": (named_trials._UNCLAIMED, {"names": ["a", "b"]}, ["(name=?)"]),
+    "points that may be reported again": (
+        stored_reports._TIMED[True],
+        {"trial": 1, "metric": 2, "since": 3, "until": 4},
+        ["(trial_id=? AND metric_id=? AND time>? AND time<?)"],
+    ),
+    "points without a time that may be reported again": (
+        stored_reports._TIMELESS[True],
+        {"trial": 1, "metric": 2},
+        ["(trial_id=? AND metric_id=?)"],  # in such a series usually all are
+    ),
+    "unclaimed points that may be reported again": (
+        stored_reports._TIMED[False],
+        {"trial": 1, "metric": 2, "since": 3, "until": 4},
+        ["(trial_id=? AND metric_id=? AND time>? AND time<?)"],
     ),
     "newest events": (event_rows._READ.limit(5), {"experiment": 1}, ["(experiment_id=?)"]),
     "requests": (request_rows._READ, {"of_uid": "u"}, ["(uid=?)", "(experiment_id=?)"]),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from katib.store.sql.column_types import Document
+from katib.store.sql.migrations.steps import add_column
+
 revision = "0002"
 down_revision = "0001"
 
 
 def upgrade() -> None:
     """Go from the schema before to this one; there is no way back."""
-    op.add_column("trials", sa.Column("rules", sa.Text()))
+    add_column(op, "trials", sa.Column("rules", Document()))

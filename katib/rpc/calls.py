@@ -1,0 +1,100 @@
+"""What is the same for every call of every service: its deadline, what its failure is on the wire, and that it is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import grpc
+
+from katib.errors import InvalidInput, KatibError, StoreUnavailable
+from katib.rpc.status import Status, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from katib.rpc.server_metrics import CallMetrics
+
+__all__ = ["Call", "Context", "FailedCall", "answering"]
+
+_LOGGER: Final = logging.getLogger(__name__)
+_ENDED: Final = "the caller's time ran out"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a method is told beside its request.
+
+    Attributes:
+        seconds: How long it may take.
+        metadata: What the caller sent along.
+    """
+
+    seconds: float
+    metadata: Sequence[tuple[str, str | bytes]] = ()
+
+
+class FailedCall(Exception):
+    """Ends a call with a status that is known already."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+
+class Context(Protocol):
+    """The part of ``grpc.aio.ServicerContext`` that is used here."""
+
+    def time_remaining(self) -> float | None:
+        """Return the seconds until the caller's deadline."""
+
+    def invocation_metadata(self) -> Any:
+        """Return what the caller sent along."""
+
+    async def abort(self, code: grpc.StatusCode, details: str, trailing_metadata: Any) -> None:
+        """End the call with an error."""
+
+
+def answering(
+    name: str, method: Callable[[bytes, Call], Awaitable[bytes]], *, metrics: CallMetrics, longest_call: float
+) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    """Return what gRPC calls for one method.
+
+    Args:
+        name: Of the method.
+        method: From a request's bytes to a reply's.
+        metrics: Told what happened.
+        longest_call: Seconds after which a call ends whose caller set no deadline, or a later one.
+    """
+
+    async def answer(request: bytes, context: Context) -> bytes:
+        left = context.time_remaining()
+        seconds = longest_call if left is None else min(left, longest_call)
+        status = Status(grpc.StatusCode.OK, "")
+        with metrics.call(name) as measured:
+            try:
+                async with asyncio.timeout(seconds):
+                    return await method(request, Call(seconds, context.invocation_metadata() or ()))
+            except asyncio.CancelledError:
+                measured.code = grpc.StatusCode.CANCELLED.name
+                raise
+            except TimeoutError:
+                status = Status(grpc.StatusCode.DEADLINE_EXCEEDED, f"{_ENDED} after {seconds:.1f} s")
+            except FailedCall as failed:
+                status = failed.status
+            except KatibError as error:
+                problems = error.problems if isinstance(error, InvalidInput) else ()
+                status = status_of(error.grpc_code, str(error), problems)
+                if isinstance(error, StoreUnavailable):
+                    _LOGGER.warning("%s: %s", name, error)
+            except Exception as error:
+                _LOGGER.exception("%s: a fault in the server", name)
+                status = Status(grpc.StatusCode.INTERNAL, f"the server failed: {type(error).__name__}: {error}")
+            measured.code = status.code.name
+        _LOGGER.info("%s: %s %s", name, status.code.name, status.message)
+        await context.abort(status.code, status.message, status.metadata)
+        raise AssertionError  # abort raises
+
+    return answer

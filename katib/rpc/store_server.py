@@ -1,0 +1,150 @@
+"""The store server: Katib's DB manager on one or several addresses, with one store behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Self
+
+from katib.errors import Interrupted
+from katib.rpc.db_manager import DbManager
+from katib.rpc.group_commits import GroupCommits, GroupLimits
+from katib.rpc.grpc_server import GrpcServer, Listening
+from katib.rpc.services import full_name
+from katib.rpc.store_metrics import StoreMetrics
+from katib.store.observation_logs import Receipt, Report
+
+if TYPE_CHECKING:
+    from katib.store.observation_logs import ObservationLogs
+
+__all__ = ["StoreServer", "StoreServerOptions"]
+
+_LOGGER: Final = logging.getLogger(__name__)
+_SERVICES: Final = ("DBManager",)
+_HEALTH_NAMES: Final = ("", "grpc.health.v1.Health", full_name("DBManager"))
+"""Katib's probes ask for the second one."""
+_CHECK_SECONDS: Final = 1.0
+_LONGEST_CHECK: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreServerOptions:
+    """How a server is run.
+
+    Attributes:
+        listening: How it is reached, and how it ends.
+        threads: Calls that read the store at a time.
+        most_reads: Those and the ones that wait for them.
+        limits: Reports that may wait.
+        longest_call: Seconds after which a call ends in any case.
+    """
+
+    listening: Listening = field(default_factory=Listening)
+    threads: int = 4
+    most_reads: int = 256
+    limits: GroupLimits = field(default_factory=GroupLimits)
+    longest_call: float = 60.0
+
+
+class StoreServer:
+    """A server for as long as it is open (``async with``).
+
+    Args:
+        options: How it is run.
+        store: What it serves; stays open when the server is closed.
+
+    Attributes:
+        addresses: Where it answers, with the ports that were found.
+        metrics_port: Where Prometheus asks; None for nowhere.
+    """
+
+    def __init__(self, options: StoreServerOptions, store: ObservationLogs) -> None:
+        self._options = options
+        self._store = store
+        self._metrics = StoreMetrics()
+        self._stack = AsyncExitStack()
+        self.addresses: tuple[str, ...] = ()
+        self.metrics_port: int | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start it.
+
+        Raises:
+            InvalidInput: An address or a TLS file is wrong, or plaintext is not allowed there.
+            Conflict: An address is in use.
+            StoreUnavailable: The database does not answer.
+        """
+        options = self._options
+        try:
+            self._server = GrpcServer(options.listening, self._metrics)
+            self.addresses, self.metrics_port = self._server.addresses, self._server.metrics_port
+            await asyncio.to_thread(self._store.check)
+            threads = ThreadPoolExecutor(options.threads, thread_name_prefix="read")
+            self._stack.callback(threads.shutdown)
+            commits = await self._stack.enter_async_context(
+                GroupCommits[Report, Receipt](self._store.report, options.limits)
+            )
+            self._metrics.watch(commits)
+            service = DbManager(
+                self._store,
+                threads=threads,
+                commits=commits,
+                metrics=self._metrics,
+                most_reads=options.most_reads,
+                longest_call=options.longest_call,
+            )
+            await self._server.start(service.handlers(), services=_SERVICES, healthy=_HEALTH_NAMES)
+            self._watching = asyncio.create_task(self._watch())
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop(0)
+
+    async def _watch(self) -> None:
+        """Tell probes whether the database answers, about as soon as it changes."""
+        checker = ThreadPoolExecutor(1, thread_name_prefix="check")
+        serving = True
+        try:
+            while True:
+                await asyncio.sleep(_CHECK_SECONDS)
+                checking = asyncio.get_running_loop().run_in_executor(checker, self._store.check)
+                done, _ = await asyncio.wait({checking}, timeout=_LONGEST_CHECK)
+                if not done:
+                    serving = await self._tell(serving, f"the database has not answered for {_LONGEST_CHECK:g} s")
+                    await asyncio.wait({checking})
+                fault = checking.exception()
+                serving = await self._tell(serving, "" if fault is None else str(fault))
+        finally:
+            checker.shutdown(wait=False, cancel_futures=True)
+
+    async def _tell(self, serving: bool, fault: str) -> bool:  # noqa: FBT001 - what was told last
+        """Tell probes of a change, and return what they are told now."""
+        if serving == (not fault):
+            return serving
+        await self._server.tell_health(serving=not serving)
+        _LOGGER.warning(f"not serving: {fault}" if fault else "the store answers again")
+        return not serving
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Take no more calls, give those that run some time to end, and commit what waits; again, it changes nothing.
+
+        Args:
+            grace: Seconds they get; None for what the options say.
+        """
+        self._watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._watching
+        await self._server.stop(grace)
+        await self._stack.aclose()
+
+    def abandon(self) -> None:
+        """End this process, where a thread may wait for a database that does not answer; what was acknowledged is durable."""
+        os._exit(Interrupted.exit_code)

@@ -1,0 +1,113 @@
+"""Reports that come over Katib's wire, each once, however often it comes. Functions run in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam
+
+from katib.store.observation_logs import Receipt
+from katib.store.sql.appended_rows import Row, as_rows
+from katib.store.sql.named_trials import Named, any_unclaimed, claim, find_named, forget_unclaimed, new_unclaimed
+from katib.store.sql.reported_places import UNCLAIMED_ROWS, Place, add, lock
+from katib.store.sql.schema import unclaimed_observations
+from katib.store.sql.stored_reports import count_stored
+from katib.store.sql.text import storable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from katib.store.observation_logs import Report
+    from katib.store.sql.named_trials import Chosen, Found
+
+__all__ = ["claim_reports", "write_reports"]
+
+_ALL_UNCLAIMED = UNCLAIMED_ROWS.where(unclaimed_observations.c.trial_id == bindparam("trial")).order_by(
+    unclaimed_observations.c.sequence
+)
+
+
+def write_reports(connection: Connection, reports: Sequence[Report]) -> list[Receipt]:
+    """Store what of the reports is not stored yet, and say what became of each."""
+    groups = as_rows(connection, [report.samples for report in reports])
+    found = find_named(connection, sorted({report.trial for report in reports}))
+    chosen = [_choose(connection, report, found[storable(report.trial)]) for report in reports]
+    by_place: dict[Place, list[int]] = {}
+    for number, choice in enumerate(chosen):
+        by_place.setdefault(_place(choice), []).append(number)
+    sources = {
+        Place(known=False, key=key): _place(choice)
+        for choice in chosen
+        if choice.known is not None
+        for key in choice.unclaimed
+    }
+    following = lock(connection, {*by_place, *sources})
+    for source, place in sources.items():
+        _claim(connection, source, place, following)
+    fresh: dict[Place, list[Row]] = {}
+    stored = [0] * len(reports)
+    counts = count_stored(
+        connection,
+        {place: [row for number in numbers for row in groups[number]] for place, numbers in by_place.items()},
+    )
+    for place, numbers in by_place.items():
+        fresh[place] = []
+        for number in numbers:
+            missing = _missing(groups[number], counts[place])
+            stored[number] = len(missing)
+            fresh[place] += missing
+    add(connection, fresh, following)
+    return [Receipt(new, len(rows) - new, choice.of) for new, rows, choice in zip(stored, groups, chosen, strict=True)]
+
+
+def claim_reports(connection: Connection, names: Sequence[str]) -> None:
+    """Make what was reported of trials before an experiment had them part of these, which have just been recorded."""
+    if not any_unclaimed(connection, names):
+        return
+    sources = {
+        Place(known=False, key=key): _place(chosen)
+        for chosen in (claim(found, None) for found in find_named(connection, names).values())
+        if chosen.known is not None
+        for key in chosen.unclaimed
+    }
+    following = lock(connection, {*sources, *sources.values()})
+    for source, place in sources.items():
+        _claim(connection, source, place, following)
+
+
+def _choose(connection: Connection, report: Report, found: Found) -> Chosen:
+    """Return the trial that a report is about; one that nobody knows is one from now on."""
+    chosen = claim(found, report.namespace)
+    if chosen.known is None and not chosen.unclaimed:
+        key = new_unclaimed(connection, report.trial, report.namespace)
+        found.unclaimed.insert(0, Named(key, storable(report.namespace or "")))
+        return chosen._replace(unclaimed=[key])
+    return chosen
+
+
+def _place(choice: Chosen) -> Place:
+    if choice.known is not None:
+        return Place(known=True, key=choice.known)
+    return Place(known=False, key=choice.unclaimed[0])
+
+
+def _claim(connection: Connection, source: Place, place: Place, following: dict[Place, int]) -> None:
+    """Move what was reported before an experiment had the trial."""
+    rows = connection.execute(_ALL_UNCLAIMED, {"trial": source.key}).all()
+    add(connection, {place: [Row(metric, text, time) for metric, text, time, _ in rows]}, following)
+    forget_unclaimed(connection, [source.key])
+
+
+def _missing(rows: Sequence[Row], counts: Counter[Row]) -> list[Row]:
+    """Return the rows of one report that are not stored, and count them as stored."""
+    seen: Counter[Row] = Counter()
+    missing = []
+    for row in rows:
+        seen[row] += 1
+        if seen[row] > counts[row]:
+            counts[row] += 1
+            missing.append(row)
+    return missing

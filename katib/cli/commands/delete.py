@@ -49,8 +49,19 @@ def command(
 
 
 def _confirmed() -> bool:
-    """Ask on standard error, so that the question is seen also when the answer is written to a file."""
-    try:
-        return typer.confirm("Delete?", err=True)
-    except typer.Abort:  # Ctrl-D or Ctrl-C is no
-        return False
+    """Ask on standard error, so that the question is seen also when the answer is written to a file.
+
+    The line is not read by readline, which may sleep through a Ctrl-C that comes as soon as the question is seen.
+    """
+    while True:
+        try:
+            sys.stderr.write("Delete? [y/N]: ")
+            sys.stderr.flush()
+            line = sys.stdin.readline()
+        except KeyboardInterrupt:
+            line = ""
+        if not line:  # Ctrl-D or Ctrl-C is no, and leaves the cursor where it is
+            sys.stderr.write("\n")
+        answer = line.strip().lower()
+        if answer in ("", "n", "no", "y", "yes"):
+            return answer.startswith("y")

@@ -41,6 +41,10 @@ class Sobol(Algorithm, name="sobol"):
     def __init__(self, problem: SearchProblem, settings: Settings) -> None:
         super().__init__(problem, settings)
         self._issued = Issued(_LABEL)
+        self._made: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_made": None}  # made again faster than sent
 
     @classmethod
     def validate(cls, problem: SearchProblem, settings: Settings) -> Iterable[Problem]:  # noqa: ARG003 - nothing to check
@@ -78,9 +82,15 @@ class Sobol(Algorithm, name="sobol"):
             position += 1
 
     def _engine(self, position: int) -> Any:
-        import numpy as np
-        from scipy.stats import qmc  # nearly a second, which listing the algorithms need not take
+        """Return the sequence from a place on; whoever had it before has no more use for it."""
+        if self._made is None:
+            import numpy as np
+            from scipy.stats import qmc  # nearly a second, which listing the algorithms need not take
 
-        seed = self.problem.seed if self.settings.random_state is None else self.settings.random_state
-        engine = qmc.Sobol(self.problem.space.dimension, scramble=True, bits=_BITS, rng=np.random.default_rng(seed))
-        return engine.fast_forward(position) if position else engine
+            seed = self.problem.seed if self.settings.random_state is None else self.settings.random_state
+            self._made = qmc.Sobol(
+                self.problem.space.dimension, scramble=True, bits=_BITS, rng=np.random.default_rng(seed)
+            )
+        else:
+            self._made.reset()
+        return self._made.fast_forward(position) if position else self._made

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import traceback
-from typing import Final, TypeVar
+from typing import Final
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from katib.algorithm import call, early_stoppers
 from katib.errors import AlgorithmError, InvalidInput, KatibError, Overloaded, Problem
 from katib.rpc import v1beta1 as wire
 from katib.rpc.experiment_message import algorithm_spec_of, checked_experiment
 from katib.rpc.request_parts import RequestParts
+from katib.rpc.requests import decoded
 from katib.rpc.rules_message import rules_reply
 from katib.rpc.sessions import Sessions
 from katib.rpc.worker_call import Failure, Kind, Outcome, Task
@@ -19,8 +20,6 @@ from katib.rpc.worker_call import Failure, Kind, Outcome, Task
 __all__ = ["Answerer", "failure_of"]
 
 _MOST_POINTS: Final = 10_000
-
-M = TypeVar("M", bound=Message)
 
 
 class Answerer:
@@ -61,7 +60,7 @@ class Answerer:
                 return _validated_stopper(task.request)
 
     def _suggestions(self, request: bytes) -> Message:
-        parts = _parsed(RequestParts, request)
+        parts = decoded(RequestParts, request)
         wanted = parts.current_request_number
         if not 0 <= wanted <= _MOST_POINTS:
             raise InvalidInput([Problem("current_request_number", f"must be from 0 to {_MOST_POINTS}", wanted)])
@@ -79,25 +78,18 @@ def failure_of(task: Task, error: BaseException) -> Failure:
 
 
 def _rules(task: Task) -> Message:
-    parts = _parsed(RequestParts, task.request)
-    return rules_reply(_parsed(wire.Experiment, b"".join(parts.experiment)), parts.trials, task.curves)
+    parts = decoded(RequestParts, task.request)
+    return rules_reply(decoded(wire.Experiment, b"".join(parts.experiment)), parts.trials, task.curves)
 
 
 def _validated(request: bytes) -> Message:
-    checked_experiment(_parsed(wire.ValidateAlgorithmSettingsRequest, request).experiment)
+    checked_experiment(decoded(wire.ValidateAlgorithmSettingsRequest, request).experiment)
     return wire.ValidateAlgorithmSettingsReply()
 
 
 def _validated_stopper(request: bytes) -> Message:
-    stated = algorithm_spec_of(_parsed(wire.ValidateEarlyStoppingSettingsRequest, request).early_stopping)
+    stated = algorithm_spec_of(decoded(wire.ValidateEarlyStoppingSettingsRequest, request).early_stopping)
     problems = early_stoppers.settings_problems(stated)
     if problems:
         raise InvalidInput(problems)
     return wire.ValidateEarlyStoppingSettingsReply()
-
-
-def _parsed(kind: type[M], request: bytes) -> M:
-    try:
-        return kind.FromString(request)
-    except DecodeError as error:
-        raise InvalidInput([Problem("", f"the request is no {kind.DESCRIPTOR.name}: {error}")]) from None

@@ -15,12 +15,12 @@ from katib.rpc.db_manager_requests import (
     MOST_ROWS,
     NAMESPACE_KEY,
     bounds_of,
-    decoded,
     named_namespace,
     named_trial,
     reply_of,
     report_of,
 )
+from katib.rpc.requests import decoded
 from katib.rpc.services import handlers
 
 if TYPE_CHECKING:
@@ -103,19 +103,15 @@ class DbManager:
     async def _get(self, request: bytes, call: Call) -> bytes:
         message = decoded(wire.GetObservationLogRequest, request)
         trial, (start, end) = named_trial(message), bounds_of(message)
-        return await self._in_thread(
-            partial(
-                self._read,
-                trial,
-                message.metric_name or None,
-                namespace=named_namespace(call.metadata),
-                start=start,
-                end=end,
-            )
-        )
+        namespace = named_namespace(call.metadata)
 
-    def _read(self, *args: object, **kwargs: object) -> bytes:
-        return reply_of(self._store.log(*args, limit=MOST_ROWS + 1, **kwargs))  # type: ignore[arg-type]
+        def read() -> bytes:
+            metric = message.metric_name or None
+            return reply_of(
+                self._store.log(trial, metric, namespace=namespace, start=start, end=end, limit=MOST_ROWS + 1)
+            )
+
+        return await self._in_thread(read)
 
     async def _delete(self, request: bytes, call: Call) -> bytes:
         trial = named_trial(decoded(wire.DeleteObservationLogRequest, request))

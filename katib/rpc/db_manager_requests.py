@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from katib.errors import InvalidInput, Overloaded, Problem
 from katib.metrics.sample import Sample
@@ -23,7 +23,6 @@ __all__ = [
     "MOST_ROWS",
     "NAMESPACE_KEY",
     "bounds_of",
-    "decoded",
     "named_namespace",
     "named_trial",
     "reply_of",
@@ -41,18 +40,6 @@ _LONGEST_NAME: Final = 255
 _LONGEST_VALUE: Final = 65_535
 """In bytes; both as in Katib's own table."""
 _MOST_PROBLEMS: Final = 20
-
-
-def decoded(kind: type[M], request: bytes) -> M:
-    """Return a request as a message.
-
-    Raises:
-        InvalidInput: It is none.
-    """
-    try:
-        return kind.FromString(request)
-    except DecodeError as error:
-        raise InvalidInput([Problem("", f"the request is no {kind.DESCRIPTOR.name}: {error}")]) from None
 
 
 def named_trial(request: Any) -> str:

@@ -8,13 +8,11 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
-from katib.errors import InvalidInput, Problem
 from katib.rpc import v1beta1 as wire
 from katib.rpc.calls import Call, FailedCall, answering
 from katib.rpc.checkpoint_copies import prepare_checkpoints
 from katib.rpc.request_parts import RequestParts
+from katib.rpc.requests import decoded
 from katib.rpc.services import handlers
 from katib.rpc.status import status_of
 from katib.rpc.worker_call import Kind, Task
@@ -89,7 +87,7 @@ class SuggestionService:
     # -- the calls ----------------------------------------------------------------------------------------------------
 
     async def _suggestions(self, request: bytes, call: Call) -> bytes:
-        parts = _parts(request)
+        parts = decoded(RequestParts, request)
         reply = await self._work(Task(Kind.SUGGEST, request, call.seconds), _key(parts))
         if self._checkpoints is not None:
             await asyncio.to_thread(prepare_checkpoints, self._checkpoints, b"".join(parts.experiment), reply)
@@ -103,11 +101,8 @@ class SuggestionService:
 
     async def _rules(self, request: bytes, call: Call) -> bytes:
         started = time.monotonic()
-        parts = _parts(request)
-        try:
-            message = wire.GetEarlyStoppingRulesRequest.FromString(request)
-        except DecodeError as error:
-            raise InvalidInput([Problem("", f"the request is no GetEarlyStoppingRulesRequest: {error}")]) from None
+        parts = decoded(RequestParts, request)
+        message = decoded(wire.GetEarlyStoppingRulesRequest, request)
         finished = [trial.name for trial in message.trials if trial.status.condition == wire.TrialStatus.SUCCEEDED]
         curves = {}
         if finished:
@@ -117,10 +112,7 @@ class SuggestionService:
         return await self._work(Task(Kind.RULES, request, left, curves), _key(parts))
 
     async def _set_trial_status(self, request: bytes, call: Call) -> bytes:
-        try:
-            name = wire.SetTrialStatusRequest.FromString(request).trial_name
-        except DecodeError as error:
-            raise InvalidInput([Problem("", f"the request is no SetTrialStatusRequest: {error}")]) from None
+        name = decoded(wire.SetTrialStatusRequest, request).trial_name
         await self._trial_status.mark_early_stopped(name, call.seconds)
         return wire.SetTrialStatusReply().SerializeToString()
 
@@ -136,13 +128,6 @@ class SuggestionService:
         if outcome.failure.details:
             _LOGGER.error("%s failed\n%s", task.kind.value, outcome.failure.details)
         raise FailedCall(status_of(outcome.failure.code, outcome.failure.message, outcome.failure.problems))
-
-
-def _parts(request: bytes) -> RequestParts:
-    try:
-        return RequestParts.FromString(request)
-    except DecodeError as error:
-        raise InvalidInput([Problem("", f"the request is no message of this call: {error}")]) from None
 
 
 def _key(parts: RequestParts) -> bytes:

@@ -6,7 +6,8 @@ from katib.errors import InvalidInput, Overloaded
 from katib.metrics.sample import Sample
 from katib.rpc import db_manager_requests
 from katib.rpc import v1beta1 as wire
-from katib.rpc.db_manager_requests import bounds_of, decoded, named_trial, reply_of, report_of
+from katib.rpc.db_manager_requests import bounds_of, named_trial, reply_of, report_of
+from katib.rpc.requests import decoded
 from katib.store.observation_logs import Logged
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

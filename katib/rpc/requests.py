@@ -1,0 +1,25 @@
+"""From a request's bytes to its message. What is none is the caller's fault, which gRPC's own decoding would call the server's."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from katib.errors import InvalidInput, Problem
+
+__all__ = ["decoded"]
+
+M = TypeVar("M", bound=Message)
+
+
+def decoded(kind: type[M], request: bytes) -> M:
+    """Return a request as a message.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    try:
+        return kind.FromString(request)
+    except DecodeError as error:
+        raise InvalidInput([Problem("", f"the request is no {kind.DESCRIPTOR.name}: {error}")]) from None

@@ -9,6 +9,7 @@ The tree, with what a caller may do about each::
     ├── NotFound                the name is wrong, or the thing was deleted
     ├── Conflict                it exists already, or another process holds it
     ├── Denied                  the caller may not
+    ├── Unauthenticated         nobody knows who the caller is
     ├── Unsupported             right, but not in this mode or without this extra
     ├── AlgorithmError          an algorithm broke its contract or crashed
     ├── RunnerError             a trial could not be started, watched or stopped
@@ -47,6 +48,7 @@ __all__ = [
     "Retry",
     "RunnerError",
     "StoreUnavailable",
+    "Unauthenticated",
     "Unsupported",
 ]
 
@@ -154,6 +156,15 @@ class Denied(KatibError):
     http_status = 403
     exit_code = 5
     event_reason = "Denied"
+
+
+class Unauthenticated(KatibError):
+    """The caller did not say who it is, or with a token that nobody knows."""
+
+    grpc_code = "UNAUTHENTICATED"
+    http_status = 401
+    exit_code = 11
+    event_reason = "Unauthenticated"
 
 
 class Unsupported(KatibError):

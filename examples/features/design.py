@@ -1,6 +1,6 @@
-"""A bridge on paper: weight and cost of a beam, both to be small, with a stress that must stay below its limit.
+"""A bridge on paper: weight, cost and stress of a beam, all to be small; above a stress of 1 it breaks.
 
-The classic two-objective test of a design problem: what makes the beam light makes it dear, and what is thin breaks.
+The classic test of a design problem with several objectives: what makes the beam light makes it weak, or dear.
 """
 
 import argparse

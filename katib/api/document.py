@@ -101,7 +101,8 @@ def load(text: str | bytes, *, source: str = "") -> list[Document]:
     # The length in characters first: a text of gigabytes is not encoded to be counted.
     size = len(text) if isinstance(text, bytes) or len(text) > MAX_BYTES else len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
-        raise _refused(f"the file has {size} bytes, at most {MAX_BYTES} are read")
+        # Whoever reads a file may have given up at the limit: how much longer it is, is not known.
+        raise _refused(f"the file has more than the {MAX_BYTES} bytes that are read")
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8-sig")

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from katib.api.experiment import Experiment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from katib.errors import Problem
 
@@ -35,8 +35,8 @@ class PartialExperiment:
     """The part of a document that fits.
 
     Attributes:
-        experiment: Without defaults.
-        removed: Paths of what was taken out, and of the fields that were probably meant.
+        experiment: Without defaults. A parameter that does not fit is there by its name alone.
+        removed: Paths of what was taken out or stood in for, of the fields that were probably meant, and of conditions on such parameters.
     """
 
     experiment: Experiment
@@ -46,7 +46,8 @@ class PartialExperiment:
         """Whether a problem of the part may only follow from what was taken out."""
         causes = [*self.removed]
         for root, followers in _FOLLOWS.items():
-            if any(_overlap(root, path) for path in self.removed):
+            # What follows from one parameter of the list is not hidden: its name is known.
+            if any(_overlap(root, path) and not path.startswith(f"{root}[") for path in self.removed):
                 causes += followers
         return any(_overlap(problem.path, cause) for cause in causes)
 
@@ -64,13 +65,46 @@ def partial_experiment(document: Mapping[str, Any], problems: Sequence[Problem])
         try:
             return PartialExperiment(Experiment.model_validate(rest, by_alias=True, by_name=False), tuple(removed))
         except ValidationError as error:
-            places = {_removable(item["loc"], item["type"]) for item in error.errors(include_url=False)}
+            found = error.errors(include_url=False)
+        named = {index for item in found if (index := _named_parameter(rest, item["loc"])) is not None}
+        removed += _stand_in(rest, named)
+        places = {
+            _removable(item["loc"], item["type"]) for item in found if _named_parameter(rest, item["loc"]) not in named
+        }
         if () in places:
             return None
         for place in places:
             _remove(rest, place)
             removed.append(".".join(place))
     return None
+
+
+def _named_parameter(document: Mapping[str, Any], location: Sequence[int | str]) -> int | None:
+    """Return the place of the parameter that an error is in, if that has a name others may refer to."""
+    match tuple(location):
+        case ("spec", "parameters", int(index), str(field), *_) if field != "name":
+            return index if isinstance(document["spec"]["parameters"][index].get("name"), str) else None
+    return None
+
+
+def _stand_in(document: dict[str, Any], places: Collection[int]) -> list[str]:
+    """Put parameters without a space where some do not fit, so that names stay known; return the paths that this explains.
+
+    A parameter without a space is a problem itself, at a path that is explained, and nothing is made of such a space.
+    """
+    parameters = document["spec"]["parameters"] if places else []
+    names = set()
+    for place in places:
+        names.add(parameters[place]["name"])
+        parameters[place] = {"name": parameters[place]["name"], "parameterType": "unknown", "feasibleSpace": {}}
+    return [f"spec.parameters[{place}]" for place in sorted(places)] + [
+        f"spec.parameters[{place}].condition"
+        for place, parameter in enumerate(parameters)
+        if isinstance(parameter, dict)
+        and isinstance(condition := parameter.get("condition"), dict)
+        and isinstance(parent := condition.get("parameter"), str)
+        and parent in names
+    ]
 
 
 def _meant(problem: Problem) -> list[str]:

@@ -31,13 +31,16 @@ COMMANDS: Final[dict[str, CommandLine]] = {
     "resume": CommandLine(_RUN, "katib.cli.commands.resume", "Go on with an experiment that was stopped or cut short."),
     "stop": CommandLine(_RUN, "katib.cli.commands.stop", "Stop an experiment; it can be resumed."),
     "wait": CommandLine(_RUN, "katib.cli.commands.wait", "Wait until an experiment is over or has a condition."),
-    "delete": CommandLine(_RUN, "katib.cli.commands.delete", "Delete experiments with their trials and files."),
+    "delete": CommandLine(_RUN, "katib.cli.commands.delete", "Delete experiments; they can be restored."),
+    "restore": CommandLine(_RUN, "katib.cli.commands.restore", "Bring deleted experiments back."),
     "get": CommandLine(_LOOK, "katib.cli.commands.get", "List experiments, trials or suggestions."),
     "describe": CommandLine(_LOOK, "katib.cli.commands.describe", "Tell everything about an experiment or a trial."),
     "best": CommandLine(_LOOK, "katib.cli.commands.best", "Show the best trial of an experiment."),
     "trials": CommandLine(_LOOK, "katib.cli.commands.trials", "List the trials of an experiment."),
     "logs": CommandLine(_LOOK, "katib.cli.commands.logs", "Print what a trial printed."),
-    "export": CommandLine(_LOOK, "katib.cli.commands.export", "Write the trials of an experiment as CSV or JSON."),
+    "export": CommandLine(
+        _LOOK, "katib.cli.commands.export", "Write the trials of an experiment, or any runs, as a table."
+    ),
     "serve suggestion": CommandLine(
         _SERVE,
         "katib.cli.commands.serve_suggestion",
@@ -63,6 +66,12 @@ COMMANDS: Final[dict[str, CommandLine]] = {
         _OTHER,
         "katib.cli.commands.store_import",
         "Copy the metrics that Katib has kept into a store.",
+    ),
+    "store purge": CommandLine(
+        _OTHER, "katib.cli.commands.store_purge", "Remove for good what was deleted long enough ago."
+    ),
+    "store token": CommandLine(
+        _OTHER, "katib.cli.commands.store_token", "Make a token and its entry for a token file."
     ),
     "completion": CommandLine(_OTHER, "katib.cli.commands.completion", "Print the completion script of a shell."),
     "version": CommandLine(_OTHER, "katib.cli.commands.version", "Print the version."),

@@ -10,16 +10,23 @@ from katib.cli.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from katib.store.protocol import Store
+    from katib.store.full_store import FullStore
 
-__all__ = ["complete_algorithms", "complete_experiments", "complete_plugins", "complete_references", "complete_trials"]
+__all__ = [
+    "complete_algorithms",
+    "complete_deleted",
+    "complete_experiments",
+    "complete_plugins",
+    "complete_references",
+    "complete_trials",
+]
 
 _MOST_TRIALS = 200
 """More than anybody reads; what is typed narrows it down."""
 
 
 @contextlib.contextmanager
-def _store(context: Any) -> Iterator[tuple[Store, str]]:
+def _store(context: Any) -> Iterator[tuple[FullStore, str]]:
     """Open the store the command line so far means, together with its namespace; nothing is created by a TAB."""
     settings = Settings()
     while context is not None:  # what stands nearest to the cursor counts most, and comes first
@@ -36,6 +43,17 @@ def complete_experiments(ctx: Any, incomplete: str) -> list[str]:
     """Return the experiments of the namespace."""
     with contextlib.suppress(Exception), _store(ctx) as (store, namespace):
         return [item.name for item in store.experiments(namespace) if item.name.startswith(incomplete)]
+    return []
+
+
+def complete_deleted(ctx: Any, incomplete: str) -> list[str]:
+    """Return the deleted experiments of the namespace."""
+    with contextlib.suppress(Exception), _store(ctx) as (store, namespace):
+        from katib.cli.tracked import all_searches
+        from katib.store.tracking.records import Lifecycle
+
+        found = all_searches(store.tracking(namespace), Lifecycle.DELETED)
+        return sorted({search.name for search in found if search.name.startswith(incomplete)})
     return []
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from katib.cli.line_view import LineView
     from katib.cli.live_view import LiveView
     from katib.cli.settings import Settings
-    from katib.store.protocol import Store
+    from katib.store.full_store import FullStore
 
 __all__ = ["drive", "exit_code_of"]
 
@@ -29,7 +29,7 @@ def exit_code_of(status: ExperimentStatus | None) -> int:
 
 
 def drive(
-    settings: Settings, store: Store, experiment: Experiment, *, runtime: str | None, no_live: bool, quiet: bool
+    settings: Settings, store: FullStore, experiment: Experiment, *, runtime: str | None, no_live: bool, quiet: bool
 ) -> int:
     """Run an experiment to its end, print its result, and return the exit code."""
     from katib.cli.run_summary import command_of, summary_lines
@@ -42,6 +42,8 @@ def drive(
         with stop_on_signals(driver.request_stop), view:
             status = driver.run()
     except (StoreUnavailable, RunnerError) as error:
+        if not settings.home.store_path.exists():  # the whole home was removed: there is nothing to go on with
+            raise
         go_on = command_of("resume", experiment.metadata.name, experiment.metadata.namespace)
         raise type(error)(f"{error}; then {go_on} goes on with it") from error
     with contextlib.suppress(OSError):  # whoever closed the pipe or the terminal finds the result with `katib best`

@@ -15,6 +15,7 @@ from katib.errors import (
     Overloaded,
     RunnerError,
     StoreUnavailable,
+    Unauthenticated,
     Unsupported,
 )
 
@@ -37,6 +38,7 @@ EXIT_CODES: Final[dict[int, str]] = {
     RunnerError.exit_code: "a trial could not be started or stopped, or a file not written",
     Overloaded.exit_code: "too much at once, try again",
     StoreUnavailable.exit_code: "the store cannot be read or written",
+    Unauthenticated.exit_code: "no token, or none that is known there",
     INTERNAL: "a fault in katib itself",
     DeadlineExceeded.exit_code: "the time given to wait ran out",
     Interrupted.exit_code: "stopped by its user",

@@ -84,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # Most commands are over before a collection finds anything; imports alone would trigger dozens (measured: 12 % of `get`).
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character gets its escape, never a traceback.
@@ -103,6 +104,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         code = 0
     return _flushed(code)
+
+
+def _open_closed_streams() -> None:
+    """Put nothing in the place of a standard stream that was closed (``katib run FILE >&-``).
+
+    Without it the next file that is opened gets the stream's number, and what is printed would be written into that file.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - its signature
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _flushed(code: int) -> int:

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 __all__ = [
     "AddressOption",
     "GraceOption",
+    "HttpAddressOption",
+    "InsecureAnonymousOption",
     "InsecurePlaintextOption",
     "MetricsAddressOption",
     "TimeoutOption",
     "TlsCertOption",
     "TlsClientCaOption",
     "TlsKeyOption",
+    "TokenAudienceOption",
+    "TokenFileOption",
+    "TokenReviewOption",
     "check_tls_options",
     "listening",
 ]
@@ -53,6 +58,35 @@ GraceOption = Annotated[
 ]
 MetricsAddressOption = Annotated[
     str | None, typer.Option("--metrics-address", metavar="HOST:PORT", help="Where Prometheus may ask over HTTP.")
+]
+
+HttpAddressOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--http-address",
+        metavar="HOST:PORT",
+        help="Where to answer MLflow's and ModelDB's clients over HTTP; may be given again (default: nowhere).",
+        show_default=False,
+    ),
+]
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option("--token-file", metavar="FILE", help="Who may call, and what they may do, by their tokens."),
+]
+TokenReviewOption = Annotated[
+    bool, typer.Option("--token-review", help="Ask Kubernetes whose a token is, and what they may do.")
+]
+TokenAudienceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--token-audience",
+        metavar="NAME",
+        help="Whom tokens that Kubernetes knows must be meant for; may be given again (default: Kubernetes itself).",
+        show_default=False,
+    ),
+]
+InsecureAnonymousOption = Annotated[
+    bool, typer.Option("--insecure-anonymous", help="Let everybody do everything where other machines can call.")
 ]
 
 

@@ -15,10 +15,11 @@ from katib.errors import Unsupported
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from katib.cli.store_http import StoreHttpOptions
     from katib.rpc.grpc_server import Listening
     from katib.rpc.store_server import StoreServerOptions
     from katib.rpc.suggestion_server import ServerOptions
-    from katib.store.observation_logs import ObservationLogs
+    from katib.store.full_store import FullStore
 
 __all__ = ["serve_store", "serve_suggestion"]
 
@@ -42,21 +43,30 @@ def serve_suggestion(options: Callable[[], ServerOptions], *, trial_namespace: s
     asyncio.run(_serve(server, made.listening, "suggestion server", f", {made.limits.workers} workers"))
 
 
-def serve_store(options: Callable[[], StoreServerOptions], store: ObservationLogs, *, name: str, verbose: bool) -> None:
+def serve_store(
+    options: Callable[[], StoreServerOptions],
+    store: FullStore,
+    *,
+    http: Callable[[], StoreHttpOptions],
+    name: str,
+    verbose: bool,
+) -> None:
     """Answer for a store until a signal comes.
 
     Args:
         options: Makes them; called when it is known that everything needed is installed.
         store: What is served.
+        http: Who may call, where files are, and how HTTP is served; likewise.
         name: What it is called.
         verbose: Log every call.
 
     Raises:
         Unsupported: The extra ``server`` is not installed.
     """
-    module = _prepare("katib.rpc.store_server", verbose=verbose)
+    module = _prepare("katib.cli.store_http", verbose=verbose)
     made = options()
-    asyncio.run(_serve(module.StoreServer(made, store), made.listening, "store server", f", {name}"))
+    server = module.server_of(made, http(), store)
+    asyncio.run(_serve(server, made.listening, "store server", f", {name}"))
 
 
 def _prepare(module: str, *, verbose: bool) -> Any:
@@ -101,6 +111,8 @@ async def _serve(server: _Server, listening: Listening, what: str, more: str) ->
     async with server:
         how = "plaintext" if listening.tls is None else "TLS"
         _say(f"{what} on {', '.join(server.addresses)} ({how}){more}")
+        for address in getattr(server, "http_addresses", ()):
+            _say(f"http on {address}")
         if server.metrics_port is not None:
             _say(f"metrics on port {server.metrics_port}")
         await stopping.wait()

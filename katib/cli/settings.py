@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from katib.local.home import Home
-    from katib.store.observation_logs import LoggingStore
+    from katib.store.full_store import FullStore
 
 __all__ = ["Settings"]
 
@@ -73,7 +73,7 @@ class Settings:
         )
 
     @contextlib.contextmanager
-    def open_store(self) -> Iterator[LoggingStore]:
+    def open_store(self) -> Iterator[FullStore]:
         """Open the store of the home; the folder is made when it is not there.
 
         Raises:

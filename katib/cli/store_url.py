@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from katib.cli.settings import Settings
-    from katib.store.observation_logs import LoggingStore
+    from katib.store.full_store import FullStore
 
-__all__ = ["StoreUrlOption", "meant_store", "named_store"]
+__all__ = ["StoreUrlOption", "meant_store", "named_store", "stated_store"]
 
 StoreUrlOption = Annotated[
     str | None,
@@ -34,7 +34,7 @@ def meant_store(url: str | None, settings: Settings) -> str | Path:
 
 
 @contextlib.contextmanager
-def named_store(url: str | None, settings: Settings) -> Iterator[tuple[str, LoggingStore]]:
+def named_store(url: str | None, settings: Settings) -> Iterator[tuple[str, FullStore]]:
     """Open the store of a URL, of ``KATIB_STORE_URL``, or of local mode, and yield what it is called with it.
 
     Raises:
@@ -51,6 +51,19 @@ def named_store(url: str | None, settings: Settings) -> Iterator[tuple[str, Logg
     else:
         with settings.open_store() as store:
             yield str(meant), store
+
+
+@contextlib.contextmanager
+def stated_store(url: str | None, settings: Settings) -> Iterator[FullStore]:
+    """Open the store of a URL, else that of local mode; for commands that look at what is here unless they are told otherwise.
+
+    Raises:
+        InvalidInput, StoreUnavailable, Unsupported: As ``named_store``.
+    """
+    from katib.store import open_store
+
+    with settings.open_store() if url is None else open_store(url) as store:
+        yield store
 
 
 def _without_password(url: str) -> str:

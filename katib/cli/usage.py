@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from typer.core import TyperCommand
 
@@ -10,6 +11,18 @@ __all__ = ["OneCommand", "usage_sentence"]
 
 _EVERYWHERE = frozenset({"home", "namespace", "no_color", "verbose", "help"})
 """Options that stand last, so that a command's own are seen first."""
+
+_TYPERS_WORDS: Final = (
+    (": Value error, ", ": "),  # what a parameter's type says of its value comes with the name of a Python exception
+    (r"Input should be a valid integer.*", "must be a whole number"),
+    (r"Input should be a valid number.*", "must be a number"),
+    (r"Input should be greater than or equal to (\S+)", r"must be at least \1"),
+    (r"Input should be less than or equal to (\S+)", r"must be at most \1"),
+    (r"Input should be greater than (\S+)", r"must be more than \1"),
+    (r"Input should be less than (\S+)", r"must be less than \1"),
+    (r"Input should be ", "must be "),
+)
+"""Typer's way to say what is wrong with a value, and ours."""
 
 
 class OneCommand(TyperCommand):
@@ -39,7 +52,7 @@ def usage_sentence(error: Any) -> str:
     """Return what is wrong with a command line, as our own errors say it; ``error`` is one of typer's."""
     known = getattr(error, "possibilities", None)
     text = " ".join(str(error.message if known else error.format_message()).split()).rstrip(".")
-    # What a parameter's type says of its value comes with the name of a Python exception.
-    text = text.replace(": Value error, ", ": ")
+    for theirs, ours in _TYPERS_WORDS:
+        text = re.sub(theirs, ours, text)
     hint = f"; did you mean {' or '.join(repr(name) for name in sorted(known))}?" if known else ""
     return text[:1].lower() + text[1:] + hint

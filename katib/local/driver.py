@@ -24,7 +24,7 @@ from katib.engine.observe import observation_from
 from katib.engine.plan import CreateTrials, RequestSuggestions, Snapshot, StartTrial, StopTrial, plan
 from katib.engine.policy import LOCAL
 from katib.engine.status import over
-from katib.errors import InvalidInput
+from katib.errors import InvalidInput, RunnerError
 from katib.local.active_trial import ActiveTrial
 from katib.local.early_stopping import MESSAGE, Watcher
 from katib.local.progress import (
@@ -38,6 +38,7 @@ from katib.local.progress import (
     TrialStarted,
     Waiting,
 )
+from katib.local.provenance import record_provenance
 from katib.local.runtime import runtime_of
 from katib.local.suggesting import Suggester
 from katib.local.trial_run import TrialRuns
@@ -54,7 +55,8 @@ if TYPE_CHECKING:
     from katib.metrics.collector import Batch
     from katib.runners.process import TrialRun
     from katib.space.point import Point
-    from katib.store.protocol import EventKind, Store
+    from katib.store.full_store import FullStore
+    from katib.store.protocol import EventKind
 
 __all__ = ["Driver"]
 
@@ -85,7 +87,7 @@ class Driver:
     def __init__(
         self,
         home: Home,
-        store: Store,
+        store: FullStore,
         experiment: Experiment,
         *,
         runtime: str | None = None,
@@ -96,7 +98,7 @@ class Driver:
         self._experiment = experiment
         self._uid = experiment.metadata.uid or ""
         self._metrics = metric_names(experiment.spec)
-        runtime = runtime or runtime_of(experiment)
+        self._runtime = runtime = runtime or runtime_of(experiment)
         self._runs = TrialRuns(home, experiment, runtime)
         self._runner = ProcessRunner(runtime=runtime)
         self._tell = listener
@@ -135,16 +137,21 @@ class Driver:
         Raises:
             Conflict: Another process drives it.
             StoreUnavailable: The store cannot be written; running trials go on and are adopted by the next run.
-            RunnerError: A trial cannot be started here; as above.
+            RunnerError: A trial cannot be started here; as above. Or the experiment's folder was removed: running trials are killed.
         """
         name = self._experiment.metadata.name
-        with self._home.driving(self._uid, name), self._runner, contextlib.ExitStack() as stack:
+        with (
+            self._home.driving(self._uid, name) as make_sure_folder_is_there,
+            self._runner,
+            contextlib.ExitStack() as stack,
+        ):
             stack.callback(os.close, self._wake_writer)
             stack.callback(os.close, self._wake_reader)
             selector = stack.enter_context(selectors.DefaultSelector())
             selector.register(self._wake_reader, selectors.EVENT_READ)
             selector.register(self._runner.fileno(), selectors.EVENT_READ)
             self._store.clear_requests(self._uid)
+            record_provenance(self._store, self._experiment, runtime=self._runtime)
             algorithm = registry.create(self._experiment, self._experiment.spec.seed or 0)
             if self._experiment.spec.early_stopping is not None:
                 stopper = early_stoppers.create(self._experiment, self._experiment.spec.seed or 0)
@@ -156,6 +163,11 @@ class Driver:
             with self._store.transaction():
                 self._adopt()
             while True:
+                try:
+                    make_sure_folder_is_there()
+                except RunnerError:
+                    self._runner.kill_all()  # nobody could find them again
+                    raise
                 decided = self._turn(suggester)
                 if decided.finished:
                     status = decided.status

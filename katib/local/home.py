@@ -24,7 +24,7 @@ from katib.errors import Conflict, InvalidInput, RunnerError
 from katib.runners.trial_files import OUTPUT_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Home"]
 
@@ -79,8 +79,11 @@ class Home:
         return self.experiment_folder(uid) / "driver.lock"
 
     @contextlib.contextmanager
-    def driving(self, uid: str, name: str) -> Iterator[None]:
+    def driving(self, uid: str, name: str) -> Iterator[Callable[[], None]]:
         """Hold the right to drive one experiment; the kernel gives it back when the process ends, however it ends.
+
+        Yields:
+            A check that raises RunnerError once the folder was removed or moved: then the right is worth nothing any more.
 
         Raises:
             Conflict: Another process holds it.
@@ -100,7 +103,14 @@ class Home:
                 )
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
-            yield
+
+            def make_sure_it_is_there() -> None:
+                if _was_removed(path, descriptor):
+                    raise RunnerError(
+                        f"{path.parent} was removed while experiment {name!r} ran, so its trials were ended"
+                    )
+
+            yield make_sure_it_is_there
         finally:
             os.close(descriptor)
 
@@ -129,6 +139,14 @@ class Home:
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise RunnerError(f"cannot remove {error.filename}: {error.strerror}") from error
+
+
+def _was_removed(path: Path, descriptor: int) -> bool:
+    """Whether an open file is no longer the one at its path; a disk that cannot say so now is not believed."""
+    try:
+        return not os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError as error:
+        return error.errno in {errno.ENOENT, errno.ENOTDIR}
 
 
 def _lock(descriptor: int) -> bool:

@@ -9,12 +9,12 @@ from katib.local.driver import Driver
 if TYPE_CHECKING:
     from katib.api.experiment import Experiment
     from katib.local.home import Home
-    from katib.store.protocol import Store
+    from katib.store.full_store import FullStore
 
 __all__ = ["stop"]
 
 
-def stop(home: Home, store: Store, experiment: Experiment, *, at_once: bool = False) -> None:
+def stop(home: Home, store: FullStore, experiment: Experiment, *, at_once: bool = False) -> None:
     """Ask for the end of an experiment; one that is over already is left as it is.
 
     With a process that drives it this only asks (``katib wait`` sees the end); without one, trials that a dead process left

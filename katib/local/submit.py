@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -98,7 +99,15 @@ def submit(home: Home, store: Store, experiment: Experiment, *, replaces: bool =
             pass
         else:
             delete(home, store, existing)
-    return store.create_experiment(experiment)
+    return store.create_experiment(experiment, owner=_user())
+
+
+def _user() -> str:
+    """Return the name of whoever runs this; empty for a user id without a name, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def resume(

@@ -135,7 +135,8 @@ class _Lines(Collector):
         names = ", ".join(sorted(self._parser.metrics))
         if not self._path.exists():
             return [f"Collector {self._kind} looked for {names}, but the trial wrote no {self._shown}."]
-        found = [f"Collector {self._kind} looked for {names} in {self._shown} and saw {self._reader.lines} lines."]
+        lines = f"{self._reader.lines} line{'' if self._reader.lines == 1 else 's'}"
+        found = [f"Collector {self._kind} looked for {names} in {self._shown} and saw {lines}."]
         if self._reader.oversized:
             found.append(f"{self._reader.oversized} lines were too long to be read.")
         if last := self._reader.last_lines():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import grpc
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     from katib.rpc.server_metrics import CallMetrics
 
-__all__ = ["Call", "Context", "FailedCall", "answering"]
+__all__ = ["Call", "Context", "FailedCall", "StreamContext", "answering", "streaming"]
+
+T = TypeVar("T")
 
 _LOGGER: Final = logging.getLogger(__name__)
 _ENDED: Final = "the caller's time ran out"
@@ -57,6 +60,13 @@ class Context(Protocol):
         """End the call with an error."""
 
 
+class StreamContext(Context, Protocol):
+    """The same of a call that is answered with several messages."""
+
+    async def write(self, message: bytes) -> None:
+        """Send one; returns when there is room for the next."""
+
+
 def answering(
     name: str, method: Callable[[bytes, Call], Awaitable[bytes]], *, metrics: CallMetrics, longest_call: float
 ) -> Callable[[bytes, Context], Awaitable[bytes]]:
@@ -72,31 +82,56 @@ def answering(
     async def answer(request: bytes, context: Context) -> bytes:
         left = context.time_remaining()
         seconds = longest_call if left is None else min(left, longest_call)
-        status = Status(grpc.StatusCode.OK, "")
-        with metrics.call(name) as measured:
-            try:
-                async with asyncio.timeout(seconds):
-                    reply = await method(request, Call(seconds, context.invocation_metadata() or ()))
-                _LOGGER.info("%s: OK", name)
-                return reply  # noqa: TRY300 - an ``else`` would be outside of what is counted
-            except asyncio.CancelledError:
-                measured.code = grpc.StatusCode.CANCELLED.name
-                raise
-            except TimeoutError:
-                status = Status(grpc.StatusCode.DEADLINE_EXCEEDED, f"{_ENDED} after {seconds:.1f} s")
-            except FailedCall as failed:
-                status = failed.status
-            except KatibError as error:
-                problems = error.problems if isinstance(error, InvalidInput) else ()
-                status = status_of(error.grpc_code, str(error), problems)
-                if isinstance(error, StoreUnavailable):
-                    _LOGGER.warning("%s: %s", name, error)
-            except Exception as error:  # a fault of ours costs this call and not the server
-                _LOGGER.exception("%s: a fault in the server", name)
-                status = Status(grpc.StatusCode.INTERNAL, f"the server failed: {type(error).__name__}: {error}")
-            measured.code = status.code.name
-        _LOGGER.info("%s: %s %s", name, status.code.name, status.message)
-        await context.abort(status.code, status.message, status.metadata)
-        raise AssertionError  # abort raises
+        call = Call(seconds, context.invocation_metadata() or ())
+        return await _ended(name, method(request, call), seconds, context, metrics)
 
     return answer
+
+
+def streaming(
+    name: str, method: Callable[[Any, Callable[[bytes], Awaitable[None]], Call], Awaitable[T]], *, metrics: CallMetrics
+) -> Callable[[Any, StreamContext], Awaitable[T]]:
+    """Return what gRPC calls for a method with streams, which may last as long as its caller wants.
+
+    Args:
+        name: Of the method.
+        method: From a request's bytes, or those of several, and what sends a message, to a reply's bytes or to nothing.
+        metrics: Told what happened.
+    """
+
+    async def answer(request: Any, context: StreamContext) -> T:
+        left = context.time_remaining()
+        call = Call(math.inf if left is None else left, context.invocation_metadata() or ())
+        return await _ended(name, method(request, context.write, call), left, context, metrics)
+
+    return answer
+
+
+async def _ended(name: str, answer: Awaitable[T], seconds: float | None, context: Context, metrics: CallMetrics) -> T:
+    """Return an answer, or end the call with the status of its failure."""
+    status = Status(grpc.StatusCode.OK, "")
+    with metrics.call(name) as measured:
+        try:
+            async with asyncio.timeout(seconds):
+                reply = await answer
+            _LOGGER.info("%s: OK", name)
+            return reply  # noqa: TRY300 - an ``else`` would be outside of what is counted
+        except asyncio.CancelledError:
+            measured.code = grpc.StatusCode.CANCELLED.name
+            raise
+        except TimeoutError:
+            status = Status(grpc.StatusCode.DEADLINE_EXCEEDED, f"{_ENDED} after {seconds or 0:.1f} s")
+        except FailedCall as failed:
+            status = failed.status
+        except KatibError as error:
+            problems = error.problems if isinstance(error, InvalidInput) else ()
+            status = status_of(error.grpc_code, str(error), problems)
+            if isinstance(error, StoreUnavailable):
+                _LOGGER.warning("%s: %s", name, error)
+        except Exception as error:  # a fault of ours costs this call and not the server
+            _LOGGER.exception("%s: a fault in the server", name)
+            status = Status(grpc.StatusCode.INTERNAL, f"the server failed: {type(error).__name__}: {error}")
+        measured.code = status.code.name
+    _LOGGER.info("%s: %s %s", name, status.code.name, status.message)
+    await context.abort(status.code, status.message, status.metadata)
+    raise AssertionError  # abort raises

@@ -8,8 +8,10 @@ from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from katib.access import Role
 from katib.errors import Overloaded
 from katib.rpc import v1beta1 as wire
+from katib.rpc.callers import Callers, has_token
 from katib.rpc.calls import Call, answering
 from katib.rpc.db_manager_requests import (
     MOST_ROWS,
@@ -53,6 +55,8 @@ class DbManager:
         metrics: Told what happened.
         most_reads: Calls that may read, or wait to, at a time.
         longest_call: Seconds after which a call ends whose caller set no deadline, or a later one.
+        callers: Knows who may; None for everybody.
+        anonymous_reports: Whether a report needs no token where other calls do: Katib's own clients have none.
     """
 
     def __init__(
@@ -64,7 +68,11 @@ class DbManager:
         metrics: StoreMetrics,
         most_reads: int,
         longest_call: float,
+        callers: Callers | None = None,
+        anonymous_reports: bool = False,
     ) -> None:
+        self._callers = callers or Callers()
+        self._anonymous_reports = anonymous_reports
         self._store = store
         self._threads = threads
         self._commits = commits
@@ -90,7 +98,7 @@ class DbManager:
     # -- the calls ----------------------------------------------------------------------------------------------------
 
     async def _report(self, request: bytes, call: Call) -> bytes:
-        namespace = named_namespace(call.metadata)
+        namespace = await self._namespace(call, Role.WRITE, anonymous=self._anonymous_reports)
         if len(request) < _LARGE:
             report = _read_report(request, namespace)
         else:
@@ -103,7 +111,7 @@ class DbManager:
     async def _get(self, request: bytes, call: Call) -> bytes:
         message = decoded(wire.GetObservationLogRequest, request)
         trial, (start, end) = named_trial(message), bounds_of(message)
-        namespace = named_namespace(call.metadata)
+        namespace = await self._namespace(call, Role.READ)
 
         def read() -> bytes:
             metric = message.metric_name or None
@@ -115,10 +123,24 @@ class DbManager:
 
     async def _delete(self, request: bytes, call: Call) -> bytes:
         trial = named_trial(decoded(wire.DeleteObservationLogRequest, request))
-        await self._in_thread(partial(self._store.delete_log, trial, namespace=named_namespace(call.metadata)))
+        namespace = await self._namespace(call, Role.WRITE)
+        await self._in_thread(partial(self._store.delete_log, trial, namespace=namespace))
         return wire.DeleteObservationLogReply().SerializeToString()
 
     # -- what is the same for all of them --------------------------------------------------------------------------
+
+    async def _namespace(self, call: Call, role: Role, *, anonymous: bool = False) -> str | None:
+        """Return where a call looks, if its caller may; None for everywhere.
+
+        Raises:
+            InvalidInput: It names none, though its caller may see several, or several.
+            Unauthenticated: Nobody knows who calls.
+            Denied: They may not.
+        """
+        named = named_namespace(call.metadata)
+        if not self._callers.known or (anonymous and not has_token(call.metadata)):
+            return named
+        return await self._callers.admit_anywhere(call.metadata, named, role, field=NAMESPACE_KEY)
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         """Call a function in a thread, if not too many wait for one.

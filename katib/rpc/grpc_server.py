@@ -95,19 +95,25 @@ class GrpcServer:
         return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
 
     async def start(
-        self, handlers: Sequence[grpc.GenericRpcHandler], *, services: Iterable[str], healthy: Iterable[str]
+        self,
+        handlers: Sequence[grpc.GenericRpcHandler],
+        *,
+        services: Iterable[str],
+        own_services: Iterable[Any] = (),
+        healthy: Iterable[str],
     ) -> None:
         """Answer.
 
         Args:
             handlers: Of the services.
             services: Their names, as ``api.proto`` has them.
+            own_services: Descriptors of those that are not Katib's.
             healthy: The names under which probes ask.
         """
         self._healthy = tuple(healthy)
         self._server.add_generic_rpc_handlers(tuple(handlers))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        _reflect(self._server, services)
+        _reflect(self._server, services, own_services)
         await self._server.start()
         await self.tell_health(serving=True)
 
@@ -135,10 +141,12 @@ def _serve_metrics(metrics: CallMetrics, address: str) -> int:
         raise Conflict(f"cannot answer Prometheus on {address}: {error.strerror}") from error
 
 
-def _reflect(server: Any, services: Iterable[str]) -> None:
+def _reflect(server: Any, services: Iterable[str], own_services: Iterable[Any]) -> None:
     """Let clients ask for the services and messages; the pool they see is made for that alone."""
     pool = descriptor_pool.DescriptorPool()
-    for file in (wire.DESCRIPTOR, health_pb2.DESCRIPTOR):
-        pool.AddSerializedFile(file.serialized_pb)
-    names = [*map(full_name, services), health.SERVICE_NAME, reflection.SERVICE_NAME]
-    reflection.enable_server_reflection(names, server, pool=pool)
+    own = tuple(own_services)
+    for file in (wire.DESCRIPTOR, health_pb2.DESCRIPTOR, *(service.file for service in own)):
+        for needed in (*file.dependencies, file):
+            pool.AddSerializedFile(needed.serialized_pb)
+    names = [*map(full_name, services), *(service.full_name for service in own)]
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server, pool=pool)

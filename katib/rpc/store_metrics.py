@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -10,12 +10,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from katib.rpc.server_metrics import CallMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from prometheus_client.core import Metric
 
     from katib.rpc.group_commits import GroupCommits
-    from katib.store.observation_logs import Receipt, Report
+    from katib.store.observation_logs import Receipt
 
 __all__ = ["StoreMetrics"]
 
@@ -35,15 +35,19 @@ class StoreMetrics(CallMetrics):
         self._stored.inc(receipt.stored)
         self._repeated.inc(receipt.repeated)
 
-    def watch(self, commits: GroupCommits[Report, Receipt]) -> None:
-        """Report on commits whenever somebody asks."""
+    def watch(self, *commits: GroupCommits[Any, Any]) -> None:
+        """Report on commits, all together, whenever somebody asks."""
         self.registry.register(_CommitsCollector(commits))
 
 
 class _CommitsCollector:
-    def __init__(self, commits: GroupCommits[Report, Receipt]) -> None:
+    def __init__(self, commits: Sequence[GroupCommits[Any, Any]]) -> None:
         self._commits = commits
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("katib_store_waiting_reports", "Reports that wait to be stored.", self._commits.waiting)
-        yield CounterMetricFamily("katib_store_commits", "Commits; each may be of many reports.", self._commits.commits)
+        waiting = sum(each.waiting for each in self._commits)
+        yield GaugeMetricFamily(
+            "katib_store_waiting_reports", "Reports and other changes that wait to be stored.", waiting
+        )
+        commits = sum(each.commits for each in self._commits)
+        yield CounterMetricFamily("katib_store_commits", "Commits; each may be of many reports.", commits)

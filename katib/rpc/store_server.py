@@ -1,4 +1,4 @@
-"""The store server: Katib's DB manager on one or several addresses, with one store behind it."""
+"""The store server: Katib's DB manager and the store's own service on one or several addresses, with one store behind them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 from katib.errors import Interrupted
+from katib.rpc.callers import Callers
 from katib.rpc.db_manager import DbManager
 from katib.rpc.group_commits import GroupCommits, GroupLimits
 from katib.rpc.grpc_server import GrpcServer, Listening
 from katib.rpc.services import full_name
 from katib.rpc.store_metrics import StoreMetrics
+from katib.rpc.tracking_calls import TrackingCalls
+from katib.rpc.tracking_service import SERVICE, TrackingService
 from katib.store.observation_logs import Receipt, Report
 
 if TYPE_CHECKING:
-    from katib.store.observation_logs import ObservationLogs
+    from prometheus_client import CollectorRegistry
+
+    from katib.access import Authenticator
+    from katib.store.artifacts import ArtifactStore
+    from katib.store.full_store import FullStore
 
 __all__ = ["StoreServer", "StoreServerOptions"]
 
 _LOGGER: Final = logging.getLogger(__name__)
 _SERVICES: Final = ("DBManager",)
-_HEALTH_NAMES: Final = ("", "grpc.health.v1.Health", full_name("DBManager"))
+_HEALTH_NAMES: Final = ("", "grpc.health.v1.Health", full_name("DBManager"), SERVICE.full_name)
 """Katib's probes ask for the second one."""
 _CHECK_SECONDS: Final = 1.0
 _LONGEST_CHECK: Final = 5.0
@@ -42,6 +49,7 @@ class StoreServerOptions:
         most_reads: Those and the ones that wait for them.
         limits: Reports that may wait.
         longest_call: Seconds after which a call ends in any case.
+        anonymous_reports: Whether Katib's clients may report without a token where others need one.
     """
 
     listening: Listening = field(default_factory=Listening)
@@ -49,6 +57,7 @@ class StoreServerOptions:
     most_reads: int = 256
     limits: GroupLimits = field(default_factory=GroupLimits)
     longest_call: float = 60.0
+    anonymous_reports: bool = False
 
 
 class StoreServer:
@@ -57,19 +66,40 @@ class StoreServer:
     Args:
         options: How it is run.
         store: What it serves; stays open when the server is closed.
+        authenticator: Knows the callers; None lets everybody do everything.
+        artifacts: Where contents of artifacts are; None for no place.
 
     Attributes:
         addresses: Where it answers, with the ports that were found.
         metrics_port: Where Prometheus asks; None for nowhere.
+        tracking: How the store is asked in the terms of runs, once the server is open, for whoever answers beside it.
+        fault: Why the store cannot be asked; empty while it can.
     """
 
-    def __init__(self, options: StoreServerOptions, store: ObservationLogs) -> None:
+    tracking: TrackingCalls
+
+    def __init__(
+        self,
+        options: StoreServerOptions,
+        store: FullStore,
+        *,
+        authenticator: Authenticator | None = None,
+        artifacts: ArtifactStore | None = None,
+    ) -> None:
         self._options = options
         self._store = store
+        self._artifacts = artifacts
+        self._callers = Callers(authenticator)
+        self.fault = ""
         self._metrics = StoreMetrics()
         self._stack = AsyncExitStack()
         self.addresses: tuple[str, ...] = ()
         self.metrics_port: int | None = None
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What Prometheus is told."""
+        return self._metrics.registry
 
     async def __aenter__(self) -> Self:
         """Start it.
@@ -89,7 +119,6 @@ class StoreServer:
             commits = await self._stack.enter_async_context(
                 GroupCommits[Report, Receipt](self._store.report, options.limits)
             )
-            self._metrics.watch(commits)
             service = DbManager(
                 self._store,
                 threads=threads,
@@ -97,8 +126,28 @@ class StoreServer:
                 metrics=self._metrics,
                 most_reads=options.most_reads,
                 longest_call=options.longest_call,
+                callers=self._stack.enter_context(self._callers),
+                anonymous_reports=options.anonymous_reports,
             )
-            await self._server.start(service.handlers(), services=_SERVICES, healthy=_HEALTH_NAMES)
+            self.tracking = await self._stack.enter_async_context(
+                TrackingCalls(self._store, threads, most_reads=options.most_reads, limits=options.limits)
+            )
+            self._metrics.watch(commits, self.tracking.commits)
+            self._own = self._stack.enter_context(
+                TrackingService(
+                    self.tracking,
+                    self._callers,
+                    artifacts=self._artifacts,
+                    metrics=self._metrics,
+                    longest_call=options.longest_call,
+                )
+            )
+            await self._server.start(
+                (*service.handlers(), self._own.handler()),
+                services=_SERVICES,
+                own_services=(SERVICE,),
+                healthy=_HEALTH_NAMES,
+            )
             self._watching = asyncio.create_task(self._watch())
         except BaseException:
             await self._stack.aclose()
@@ -127,6 +176,7 @@ class StoreServer:
 
     async def _tell(self, serving: bool, fault: str) -> bool:  # noqa: FBT001 - what was told last
         """Tell probes of a change, and return what they are told now."""
+        self.fault = fault
         if serving == (not fault):
             return serving
         await self._server.tell_health(serving=not serving)
@@ -142,6 +192,7 @@ class StoreServer:
         self._watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._watching
+        self._own.close_streams()
         await self._server.stop(grace)
         await self._stack.aclose()
 

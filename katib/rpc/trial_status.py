@@ -86,7 +86,8 @@ class ClusterTrials:
 
     def _try(self, name: str, seconds: float) -> None:
         place = {"group": "kubeflow.org", "version": API_VERSION.rpartition("/")[2], "plural": "trials"}
-        more = {"namespace": self._namespace, "name": name, "_request_timeout": seconds}
+        # A pair: older clients ignore a single number that is not whole.
+        more = {"namespace": self._namespace, "name": name, "_request_timeout": (seconds, seconds)}
         trial = self._api.get_namespaced_custom_object(**place, **more)
         before = [Condition.model_validate(item) for item in trial.get("status", {}).get("conditions", [])]
         now = datetime.now(UTC)

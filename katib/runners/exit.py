@@ -28,7 +28,7 @@ class Exit:
         cause: How the last attempt ended where the reason does not say: ``Error``, ``Signaled``, ``StartError``, ``PodDeadlineExceeded``.
         code: Its exit code, if it exited.
         signal: The signal that ended it, if one did.
-        error: Why it could not be started.
+        error: Why it could not be started, or what became of its supervisor.
         step: The container that failed.
         attempts: How often it was tried.
         deadline: The seconds it was allowed, if they ran out.
@@ -69,7 +69,7 @@ class Exit:
         if self.reason == "Stopped":
             return "it was stopped"
         if self.reason == "SupervisorLost":
-            return "its supervisor was killed (out of memory?), and the trial with it"
+            return self.error or "its supervisor was killed (out of memory?), and the trial with it"
         if self.error:
             return self.error
         if self.cause == "PodDeadlineExceeded":

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from katib.errors import RunnerError
 from katib.runners import local_limits, supervisor
 from katib.runners.container import Command, command_of, main_container, pod_spec, replace_paths
-from katib.runners.container_engine import find_engine, remove_command, run_command
+from katib.runners.container_engine import find_engine, remove_command, run_command, without_advice
 from katib.runners.exit import Exit, exit_of, job_status
 from katib.runners.trial_files import OUTPUT_NAME
 
@@ -104,6 +104,7 @@ class ProcessRunner:
 
     Raises:
         Unsupported: The runtime's program is not installed.
+        RunnerError: It cannot run anything now.
     """
 
     def __init__(self, *, runtime: str = "process") -> None:
@@ -320,12 +321,15 @@ class ProcessRunner:
 
     def _report(self, run: TrialRun) -> JobReport:
         result = _result(run.folder)
-        if result is None:
+        if result is None and not (run.folder / supervisor.REQUEST_NAME).exists():
+            result = {"reason": "SupervisorLost", "error": f"its folder {run.folder} was removed while it ran"}
+        elif result is None:
             self._end_leftovers(run)
         spec = run.job.get("spec") or {}
+        lines = _last_lines(run.folder / OUTPUT_NAME)
         end = exit_of(
             result,
-            last_lines=_last_lines(run.folder / OUTPUT_NAME),
+            last_lines=lines if self._engine is None else without_advice(lines),
             deadline=_number(spec.get("activeDeadlineSeconds")),
             pod_deadline=_number(pod_spec(run.job).get("activeDeadlineSeconds")),
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from katib.store.observation_logs import LoggingStore
+    from katib.store.full_store import FullStore
 
 __all__ = ["Checked", "check_store", "open_store", "upgrade_store"]
 
@@ -34,7 +34,7 @@ class Checked:
     schema: str
 
 
-def open_store(url_or_path: str | Path, *, patience: float = 30.0) -> LoggingStore:
+def open_store(url_or_path: str | Path, *, patience: float = 30.0) -> FullStore:
     """Open the store in a file or on a database server.
 
     A file is created (0600, its folder 0700) when it is absent and upgraded when it is old. On a server that is done by

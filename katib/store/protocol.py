@@ -146,10 +146,14 @@ class Store(Protocol):
 
     # -- experiments ----------------------------------------------------------------------------------------------
 
-    def create_experiment(self, experiment: Experiment) -> Experiment:
+    def create_experiment(self, experiment: Experiment, *, owner: str = "") -> Experiment:
         """Record an experiment and return it with uid, creation time, namespace, generation and resource version.
 
-        These are new ones, whatever the given experiment has there, and its status starts empty.
+        These are new ones, whatever the given experiment has there, and its status starts empty. Its project is the one that the
+        label ``katib.kubeflow.org/project`` names, made if it is not there, or else ``Default``.
+
+        Args:
+            owner: Whose it is.
 
         Raises:
             Conflict: The namespace has one of this name.

@@ -30,6 +30,7 @@ class Fold:
     Attributes:
         first, latest: As reported.
         first_time, latest_time: Microseconds since 1970 (UTC), or None where the report had no time.
+        first_step, latest_step: Of training, or None where the report had none.
         latest_value: ``latest`` as a number.
         min, max: As reported; empty where no number came.
         min_value, max_value: The same as numbers, None where no number came.
@@ -38,8 +39,10 @@ class Fold:
 
     first: str = ""
     first_time: int | None = None
+    first_step: int | None = None
     latest: str = ""
     latest_time: int | None = None
+    latest_step: int | None = None
     latest_value: float | None = None
     min: str = ""
     min_value: float | None = None
@@ -47,12 +50,12 @@ class Fold:
     max_value: float | None = None
     count: int = 0
 
-    def add(self, text: str, value: float | None, time: int | None) -> None:
+    def add(self, text: str, value: float | None, time: int | None, step: int | None = None) -> None:
         """Take in the next report."""
         if self.count == 0 or _is_before(time, self.first_time):
-            self.first, self.first_time = text, time
+            self.first, self.first_time, self.first_step = text, time, step
         if self.count == 0 or not _is_before(time, self.latest_time):
-            self.latest, self.latest_time, self.latest_value = text, time, value
+            self.latest, self.latest_time, self.latest_value, self.latest_step = text, time, value, step
         if value is not None and not math.isnan(value):
             if self.min_value is None or value < self.min_value:
                 self.min, self.min_value = text, value

@@ -15,6 +15,11 @@ __all__ = ["container_names", "job_problems"]
 _ANY: Final[dict[str, Any]] = {}
 """Fields below are not looked at."""
 
+_COUNT: Final = range(2**63)
+"""A whole number that is not negative."""
+_RESTART: Final = ("Never", "OnFailure")
+"""What a Job allows of a pod's policies."""
+
 _ENV: Final = {"name": str, "value": str, "valueFrom": _ANY}
 _CONTAINER: Final[dict[str, Any]] = {
     "args": [str],
@@ -44,7 +49,7 @@ _CONTAINER: Final[dict[str, Any]] = {
     "workingDir": str,
 }
 _POD: Final[dict[str, Any]] = {
-    "activeDeadlineSeconds": int,
+    "activeDeadlineSeconds": _COUNT,
     "affinity": _ANY,
     "automountServiceAccountToken": bool,
     "containers": [_CONTAINER],
@@ -71,7 +76,7 @@ _POD: Final[dict[str, Any]] = {
     "readinessGates": [_ANY],
     "resourceClaims": [_ANY],
     "resources": _ANY,
-    "restartPolicy": str,
+    "restartPolicy": _RESTART,
     "runtimeClassName": str,
     "schedulerName": str,
     "schedulingGates": [_ANY],
@@ -81,7 +86,7 @@ _POD: Final[dict[str, Any]] = {
     "setHostnameAsFQDN": bool,
     "shareProcessNamespace": bool,
     "subdomain": str,
-    "terminationGracePeriodSeconds": int,
+    "terminationGracePeriodSeconds": _COUNT,
     "tolerations": [_ANY],
     "topologySpreadConstraints": [_ANY],
     "volumes": [_ANY],
@@ -91,22 +96,22 @@ _JOB: Final[dict[str, Any]] = {
     "kind": str,
     "metadata": _ANY,
     "spec": {
-        "activeDeadlineSeconds": int,
-        "backoffLimit": int,
-        "backoffLimitPerIndex": int,
+        "activeDeadlineSeconds": _COUNT,
+        "backoffLimit": _COUNT,
+        "backoffLimitPerIndex": _COUNT,
         "completionMode": str,
-        "completions": int,
+        "completions": _COUNT,
         "managedBy": str,
         "manualSelector": bool,
-        "maxFailedIndexes": int,
-        "parallelism": int,
+        "maxFailedIndexes": _COUNT,
+        "parallelism": _COUNT,
         "podFailurePolicy": _ANY,
         "podReplacementPolicy": str,
         "selector": _ANY,
         "successPolicy": _ANY,
         "suspend": bool,
         "template": {"metadata": _ANY, "spec": _POD},
-        "ttlSecondsAfterFinished": int,
+        "ttlSecondsAfterFinished": _COUNT,
     },
     "status": _ANY,
 }
@@ -114,7 +119,7 @@ _NAMES: Final = {str: "text", int: "a whole number", bool: "true or false"}
 
 
 def job_problems(job: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """Yield unknown and ill-typed fields of a rendered Job, below ``path``."""
+    """Yield unknown and ill-typed fields of a rendered Job, and values no Job can have, below ``path``."""
     yield from _problems(dict(job), _JOB, path)
     if not _containers(job):
         yield Problem(f"{path}.spec.template.spec.containers", "is required: at least one container")
@@ -150,5 +155,15 @@ def _problems(value: Any, shape: Any, path: str) -> Iterator[Problem]:
         else:
             for index, child in enumerate(value):
                 yield from _problems(child, shape[0], f"{path}[{index}]")
-    elif not isinstance(value, shape) or (shape is int and isinstance(value, bool)):
-        yield Problem(path, f"must be {_NAMES[shape]}", value)
+    elif (wanted := _wanted(value, shape)) is not None:
+        yield Problem(path, f"must be {wanted}", value)
+
+
+def _wanted(value: Any, shape: Any) -> str | None:
+    """Return what a scalar has to be, or None where it is that."""
+    if isinstance(shape, tuple):
+        return None if value in shape else " or ".join(shape)
+    kind = int if isinstance(shape, range) else shape
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        return _NAMES[kind]
+    return "from 0 to 2^63 - 1" if isinstance(shape, range) and value not in shape else None

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # the tests of one service share its client
+
 TEMPLATE = """\
 apiVersion: kubeflow.org/v1beta1
 kind: Experiment

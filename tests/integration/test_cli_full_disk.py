@@ -1,8 +1,12 @@
 """A home on a disk that fills up: a sentence, no traceback, and ``resume`` once there is room."""
 
+import secrets
 import subprocess
 
 import pytest
+
+from katib.store import open_store
+from katib.store.tracking.records import Log, NewRun
 
 
 @pytest.fixture
@@ -69,3 +73,20 @@ def test_disk_that_is_full_before_the_run_refuses_it(katib, small_disk):
     assert "Traceback" not in done.stderr
     (small_disk / "ballast").unlink()
     katib("run", katib.write())
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "arrow"])
+def test_disk_that_fills_up_in_an_export_leaves_what_was_there(katib, small_disk, form):
+    katib.home.mkdir()
+    with open_store(katib.home / "katib.db") as store:
+        tracking = store.tracking("default")
+        for _ in range(70):
+            texts = {f"p{name}": secrets.token_hex(4_000) for name in range(10)}
+            tracking.create_run(NewRun(log=Log(parameters=texts)))
+    target = small_disk / "runs"
+    target.write_text("what was there")
+    done = katib("export", "--filter", "", "-o", form, "--file", target, code=8)
+    assert done.stderr.startswith("error: cannot write")
+    assert done.stderr.count("\n") == 1
+    assert target.read_text() == "what was there"
+    assert [path.name for path in small_disk.iterdir()] == ["runs"]

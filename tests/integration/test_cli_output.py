@@ -165,6 +165,8 @@ def test_export_file_appears_whole_or_not_at_all(ran):
         ("get", "-o", "json"),
         ("trials", "exp", "-o", "yaml"),
         ("export", "exp"),
+        ("export", "exp", "-o", "parquet"),
+        ("export", "exp", "--points"),
         ("init",),
         ("completion", "bash"),
     ],
@@ -223,6 +225,24 @@ def test_answer_that_cannot_be_written_is_a_sentence(ran, unbuffered):
     assert done.returncode == 8
     assert done.stderr.count("\n") == 1
     assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_fault(katib, closed):
+    path = katib.write(trials=2)
+    for command, code in ((("run", path), 0), (("get", "exp"), 0), (("best", "nothing"), 3)):
+        line = " ".join(katib.command(*command))
+        done = subprocess.run(
+            ["sh", "-c", f"exec {line} {closed}"],
+            env=katib.environment,
+            cwd=katib.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+    assert katib.condition(katib.get("get", "experiment", "exp"))["type"] == "Succeeded"
 
 
 def test_terminal_of_another_encoding_gets_escapes(ran):

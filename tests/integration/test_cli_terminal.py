@@ -243,16 +243,29 @@ def test_closed_terminal_stops_the_run_cleanly(katib, terminal):
     assert katib.condition(katib.get("get", "experiment", "exp"))["type"] == "Stopped"
 
 
-def test_delete_asks(katib, terminal):
+def test_delete_for_good_asks(katib, terminal):
     katib("run", katib.write(trials=1, parallel=1))
+    screen = terminal("delete", "exp")  # what can be restored needs no question
+    assert screen.end() == 0
+    katib("restore", "exp")
     for keys, code in ((b"n\n", 130), (b"\n", 130), (CTRL_D, 130), (CTRL_C, 130), (b"y\n", 0)):
-        screen = terminal("delete", "exp")
+        screen = terminal("delete", "exp", "--purge")
         screen.until("experiment exp with 1 trial", "Delete?")
         screen.press(keys)
         assert screen.end() == code, keys
         assert ("nothing was deleted" in screen.text) is bool(code), keys
         assert len(list((katib.home / "experiments").iterdir())) == bool(code), keys
     assert katib.get("get", "experiments")["items"] == []
+    assert "katib restore" not in screen.text
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_what_is_no_text_is_not_written_to_a_terminal(katib, terminal, form):
+    katib("run", katib.write(trials=1, parallel=1))
+    screen = terminal("export", "exp", "-o", form)
+    assert screen.end() == 2
+    assert "--file" in screen.text
+    assert "PAR1" not in screen.text
 
 
 def test_nothing_from_an_experiment_reaches_the_terminal_raw(katib, terminal):
@@ -276,6 +289,8 @@ def test_nothing_from_an_experiment_reaches_the_terminal_raw(katib, terminal):
         ("trials", "exp", "-o", "yaml"),
         ("describe", "exp"),
         ("export", "exp"),
+        ("export", "exp", "-o", "jsonl"),
+        ("export", "--filter", ""),
     ]
     for command in commands:
         screen = terminal(*command, columns=1000)

@@ -64,5 +64,5 @@ def test_checkpoints_go_with_their_experiment(katib):
     path.write_text(yaml.safe_dump(experiment))
     katib("run", path)
     assert len(list(katib.home.glob("experiments/*/checkpoints/*/checkpoint.json"))) == 5
-    katib("delete", "pbt", "--yes")
+    katib("delete", "pbt", "--purge", "--yes")
     assert list(katib.home.glob("experiments/*")) == []

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -341,6 +342,19 @@ def test_killed_supervisor_takes_its_trial_along_and_is_a_failure_with_a_reason(
     assert processes_with(mark) == []
 
 
+def test_folder_that_is_removed_while_its_trial_runs_is_the_reason(tmp_path):
+    mark = uuid.uuid4().hex
+    one = trial(tmp_path, job(f"import time; time.sleep(600)  # {mark}"))
+    with ProcessRunner() as runner:
+        runner.start(one)
+        until(lambda: processes_with(mark))
+        shutil.rmtree(one.folder)
+        runner.stop("trial-1")
+        report = ended(runner)
+    assert report.exit.sentence() == f"its folder {one.folder} was removed while it ran"
+    assert processes_with(mark) == []
+
+
 def test_lost_trial_is_not_adopted_and_starts_afresh(tmp_path):
     mark = f"lost-{uuid.uuid4()}"
     script = (
@@ -417,11 +431,41 @@ def test_runtime_that_is_not_installed_is_unsupported(monkeypatch, tmp_path):
         ProcessRunner(runtime="podman")
 
 
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo 'Client: 1'; echo 'Cannot connect to the daemon' >&2; exit 1", "docker: Cannot connect to the daemon"),
+        ("exit 3", "docker: exit code 3"),
+    ],
+)
+def test_engine_that_cannot_run_anything_is_a_sentence_before_any_trial(monkeypatch, tmp_path, script, said):
+    program = tmp_path / "docker"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RunnerError, match=said):
+        ProcessRunner(runtime="docker")
+
+
+def test_engine_that_is_no_program_is_a_sentence(monkeypatch, tmp_path):
+    program = tmp_path / "docker"
+    program.write_bytes(b"\x7fELF, but not really")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RunnerError, match="cannot be run"):
+        ProcessRunner(runtime="docker")
+
+
 ENGINE = """#!{python}
 import json, os, sys
+if sys.argv[1] == "version":
+    sys.exit(0)
 with open({log!r}, "a") as file:
     file.write(json.dumps([sys.argv[1:], os.environ.get("SECRET")]) + "\\n")
 if sys.argv[1] == "run":
+    if "no/such:image" in sys.argv:
+        print("docker: pull access denied for no/such\\n\\nRun 'docker run --help' for more information", flush=True)
+        sys.exit(125)
     print("the image ran", flush=True)
     if "sleep" in sys.argv:
         import time
@@ -464,6 +508,15 @@ def test_engine_runs_the_image_with_command_environment_and_folders(tmp_path, en
     assert inherited == "s3"
     assert not any("s3" in word for word in words)
     assert (one.folder / OUTPUT_NAME).read_text() == "the image ran\n"
+
+
+@pytest.mark.usefixtures("engine")
+def test_engine_that_cannot_run_an_image_says_why(tmp_path):
+    one = trial(tmp_path, job("", image="no/such:image", command=["train"]))
+    with ProcessRunner(runtime="docker") as runner:
+        runner.start(one)
+        sentence = ended(runner).exit.sentence()
+    assert sentence == "exit code 125; the last it printed: docker: pull access denied for no/such"
 
 
 def test_engine_is_told_to_remove_the_container_of_a_stopped_trial(tmp_path, engine):

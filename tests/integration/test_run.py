@@ -1,6 +1,17 @@
 """One YAML, one command: experiments run to their end on this machine, and everything is recorded."""
 
+import shutil
+import time
+from pathlib import Path
+
 import pytest
+
+
+def until(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
 
 
 def test_best_trial_is_the_one_with_the_least_loss(katib):
@@ -148,9 +159,9 @@ def test_name_that_is_taken_is_a_conflict_and_replace_takes_it_over(katib):
     assert len(list((katib.home / "experiments").iterdir())) == 1
 
 
-def test_delete_leaves_nothing(katib):
+def test_delete_for_good_leaves_nothing(katib):
     katib("run", katib.write())
-    katib("delete", "exp")  # no terminal, no question
+    katib("delete", "exp", "--purge")  # no terminal, no question
     assert katib.get("get", "experiments")["items"] == []
     assert list((katib.home / "experiments").iterdir()) == []
     assert "exp" in katib("describe", "exp", code=3).stderr
@@ -162,3 +173,30 @@ def test_unwritable_home_is_a_sentence(katib):
     assert done.returncode in {8, 10}
     assert str(katib.home) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_home_that_is_removed_while_an_experiment_runs_ends_it_with_a_sentence(katib):
+    path = katib.write(script="print(os.getpid(), file=open('started', 'w'), flush=True); time.sleep(600)", parallel=1)
+    run = katib.start("run", path)
+    started = katib.folder / "started"
+    until(lambda: started.exists() and started.read_text().strip())
+    shutil.rmtree(katib.home)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 8
+    assert "was removed while experiment 'exp' ran" in said
+    assert "resume" not in said  # of what is gone
+    assert "Traceback" not in said
+    until(lambda: not Path(f"/proc/{started.read_text().strip()}").exists())
+
+
+def test_experiment_whose_folder_was_removed_goes_on_with_its_store(katib):
+    path = katib.write(script="time.sleep(1); print('loss=1')", parallel=1, trials=3)
+    run = katib.start("run", path)
+    until(lambda: any(katib.home.glob("experiments/*/trials/*/output.log")))
+    shutil.rmtree(katib.home / "experiments")
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 8
+    assert "katib resume exp goes on with it" in said
+    katib("resume", "exp")
+    trials = katib.get("trials", "exp")["items"]
+    assert [katib.condition(trial)["type"] for trial in trials] == ["Succeeded"] * 3

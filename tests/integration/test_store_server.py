@@ -233,8 +233,11 @@ def test_what_happened_is_told_to_prometheus(server, channel):
 class TestCommand:
     def test_an_address_that_others_reach_wants_tls(self, katib):
         done = katib("serve", "store", "--address", "0.0.0.0:0", code=2)
+        assert "--token-file" in done.stderr
+        done = katib("serve", "store", "--address", "0.0.0.0:0", "--insecure-anonymous", code=2)
         assert "--insecure-plaintext" in done.stderr
-        with ServedStore("--home", katib.home, "--address", "0.0.0.0:0", "--insecure-plaintext") as server:
+        insecure = ("--insecure-plaintext", "--insecure-anonymous")
+        with ServedStore("--home", katib.home, "--address", "0.0.0.0:0", *insecure) as server:
             assert server.address.startswith("0.0.0.0:"), server.log
 
     def test_a_password_is_shown_nowhere(self, katib):

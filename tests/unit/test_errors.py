@@ -27,7 +27,9 @@ SHARED = {InvalidInput: 2}
 
 def test_every_error_of_the_project_is_in_the_table():
     for module in pkgutil.walk_packages(katib.__path__, "katib."):
-        if module.name.startswith(("katib.api", "katib.space", "katib.algorithm", "katib.template", "katib.admission")):
+        if module.name.startswith(
+            ("katib.api", "katib.space", "katib.algorithm", "katib.template", "katib.admission", "katib.access")
+        ):
             importlib.import_module(module.name)
     outside = [kind for kind in every(KatibError) if kind.__module__ != errors.__name__]
     assert outside == []

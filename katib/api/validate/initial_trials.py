@@ -45,7 +45,7 @@ def initial_trial_problems(spec: ExperimentSpec) -> Iterator[Problem]:
                 yield Problem(f"{path}.metrics[{place}].value", "must be a number", metric.value)
         if objective not in measured:
             yield Problem(f"{path}.metrics", f"must have the objective {objective!r}: without it there is no result")
-    if spec.max_trial_count is not None and to_run > spec.max_trial_count:
+    if spec.max_trial_count is not None and to_run > max(spec.max_trial_count, 0):  # less than 0 is its own problem
         yield Problem(
             "spec.initialTrials", f"has {to_run} points to run, more than maxTrialCount ({spec.max_trial_count})"
         )

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import enum
-import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from katib.cli.options import ExperimentName
-from katib.cli.safe_text import printable
+from katib.cli.completions import complete_experiments
+from katib.cli.store_url import StoreUrlOption
+from katib.store.export import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from katib.cli.export_rows import Writable
+    from katib.api.experiment import Experiment
     from katib.cli.settings import Settings
+    from katib.store.export import Selection
+    from katib.store.full_store import FullStore
+    from katib.store.tracking.protocol import Tracking
 
 __all__ = ["command"]
 
 
-class Form(enum.StrEnum):
-    """What is written."""
-
-    CSV = "csv"
-    JSON = "json"
-
-
 def command(
     settings: Settings,
-    name: ExperimentName,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[EXPERIMENT]", autocompletion=complete_experiments, help="The experiment.", show_default=False
+        ),
+    ] = None,
     output: Annotated[
         Form,
         typer.Option(
@@ -40,7 +35,7 @@ def command(
             "-o",
             "--format",
             metavar="FORM",
-            help="csv (the default) for a spreadsheet, json for a program.",
+            help="csv (the default), json, jsonl, parquet or arrow.",
             show_default=False,
         ),
     ] = Form.CSV,
@@ -50,45 +45,82 @@ def command(
     file: Annotated[
         str | None, typer.Option("--file", metavar="FILE", help="Write this file instead of standard output.")
     ] = None,
+    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="All runs of a project.")] = None,
+    filter_by: Annotated[
+        str | None, typer.Option("--filter", metavar="FILTER", help="Runs that pass, such as 'metrics.loss < 0.1'.")
+    ] = None,
+    points: Annotated[
+        bool, typer.Option("--points", help="Every report of every metric, as a table of runs has it.")
+    ] = False,
+    url: StoreUrlOption = None,
 ) -> None:
-    """Write the trials of an experiment as CSV or JSON.
+    """Write the trials of an experiment, or any runs, as a table.
 
-    One row per trial: columns parameters.X and metrics.X (and metrics.X.min, .max, .latest). Running trials are included.
+    An experiment alone, as csv or json: one row per trial, columns parameters.X and metrics.X (and metrics.X.min, .max, .latest).
+    Everything else: one row per run, columns params.X, metrics.X.latest, .min, .max and tags.X. Running trials are included.
     """
-    from katib.cli.export_rows import columns, series_columns, series_rows, trial_rows, write_csv, write_json
+    from katib.cli.store_url import stated_store
+    from katib.errors import InvalidInput, NotFound
+    from katib.store.export import Selection
+    from katib.store.tracking.records import RunScope
+
+    if name is None and project is None and filter_by is None:
+        raise InvalidInput("say what to export: an experiment, --project NAME or --filter FILTER ('' for all runs)")
+    plain = (project, filter_by, points) == (None, None, False) and not output.is_binary and output is not Form.JSONL
+    if series and not plain:
+        raise InvalidInput(
+            "--series writes the trials of one experiment as csv or json; --points writes those of any runs"
+        )
+    with stated_store(url, settings) as store:
+        tracking = store.tracking(settings.namespace)
+        experiments: tuple[str, ...] = ()
+        if name is not None:
+            experiment = _experiment(store, settings, name)
+            if plain and not isinstance(experiment, str):
+                _write_trials(store, experiment, output, file, series=series)
+                return
+            if series:
+                raise NotFound(f"{name!r} is no experiment that katib ran: --points writes what it reported")
+            experiments = (experiment if isinstance(experiment, str) else experiment.metadata.uid or "",)
+        projects = () if project is None else (tracking.project_named(project).id,)
+        scope = RunScope(project_ids=projects, experiment_ids=experiments)
+        _write_runs(tracking, Selection(filter_by or "", scope=scope), output, file, points=points)
+
+
+def _experiment(store: FullStore, settings: Settings, name: str) -> Experiment | str:
+    """Return an experiment that katib ran, or the uid of another one."""
     from katib.cli.lookup import experiment_named
+    from katib.cli.tracked import search_meant
+    from katib.errors import NotFound
+    from katib.store.tracking.records import Lifecycle
 
-    with settings.open_store() as store:
-        experiment = experiment_named(store, settings.namespace, name)
-        heading = series_columns() if series else columns(experiment)
-        rows = series_rows(store, experiment) if series else trial_rows(store, experiment)
-        with _destination(file) as destination:
-            (write_csv if output is Form.CSV else write_json)(destination, heading, rows)
-
-
-class _SafeTerminal:
-    """Standard output where it is a terminal: values that trials made up cannot steer it."""
-
-    def write(self, text: str, /) -> None:
-        sys.stdout.write(printable(text))
-
-
-@contextlib.contextmanager
-def _destination(path: str | None) -> Iterator[Writable]:
-    """Open standard output, or a file that appears whole or not at all."""
-    from katib.errors import InvalidInput
-
-    if path is None or path == "-":
-        yield _SafeTerminal() if sys.stdout.isatty() else sys.stdout
-        return
-    target = Path(path)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with draft.open("x", encoding="utf-8", newline="") as file:
-            yield file
-        draft.replace(target)
-    except OSError as error:
-        raise InvalidInput(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
+        return experiment_named(store, settings.namespace, name)
+    except NotFound:
+        try:
+            return search_meant(store.tracking(settings.namespace), name, Lifecycle.ACTIVE).id
+        except NotFound:
+            pass
+        raise
+
+
+def _write_trials(store: FullStore, experiment: Experiment, form: Form, file: str | None, *, series: bool) -> None:
+    from katib.cli.destination import text_destination
+    from katib.cli.export_rows import columns, series_columns, series_rows, trial_rows, write_csv, write_json
+
+    heading = series_columns() if series else columns(experiment)
+    rows = series_rows(store, experiment) if series else trial_rows(store, experiment)
+    with text_destination(file) as destination:
+        (write_csv if form is Form.CSV else write_json)(destination, heading, rows)
+
+
+def _write_runs(tracking: Tracking, selection: Selection, form: Form, file: str | None, *, points: bool) -> None:
+    from katib.cli.destination import binary_destination, text_destination
+    from katib.store.export import write, write_text
+
+    if form.is_binary:
+        with binary_destination(file) as binary:
+            write(tracking, selection, form, binary, points=points)
+    else:
+        with text_destination(file) as text:
+            write_text(tracking, selection, form, text, points=points)

@@ -36,6 +36,7 @@ def command(
         ),
     ] = None,
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look into every namespace.")] = False,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Experiments that katib restore brings back.")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Then print each change, until Ctrl-C.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -53,8 +54,15 @@ def command(
         raise InvalidInput("--watch prints tables or names: leave -o away, or --watch")
     if experiment is not None and (reference.kind is not Kind.TRIAL or reference.names):
         raise InvalidInput(f"--experiment goes with trials: katib get trials -e {experiment}")
+    if deleted and (references or experiment or all_namespaces or watch or output is not Output.TABLE):
+        raise InvalidInput("--deleted lists the deleted experiments of a namespace: it goes with -n only")
     namespace = None if all_namespaces else settings.namespace
     with settings.open_store() as store:
+        if deleted:
+            from katib.cli.deleted_table import show_deleted
+
+            show_deleted(store, settings.namespace)
+            return
         scope = _Scope(settings, store, namespace, experiment, output)
         views: dict[Kind, type[_Experiments | _Trials | _Suggestions]] = {
             Kind.EXPERIMENT: _Experiments,

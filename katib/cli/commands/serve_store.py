@@ -9,17 +9,23 @@ import typer
 from katib.cli.serve_options import (
     AddressOption,
     GraceOption,
+    HttpAddressOption,
+    InsecureAnonymousOption,
     InsecurePlaintextOption,
     MetricsAddressOption,
     TimeoutOption,
     TlsCertOption,
     TlsClientCaOption,
     TlsKeyOption,
+    TokenAudienceOption,
+    TokenFileOption,
+    TokenReviewOption,
 )
 from katib.cli.store_url import StoreUrlOption
 
 if TYPE_CHECKING:
     from katib.cli.settings import Settings
+    from katib.cli.store_http import StoreHttpOptions
     from katib.rpc.store_server import StoreServerOptions
 
 __all__ = ["command"]
@@ -29,6 +35,26 @@ def command(
     settings: Settings,
     url: StoreUrlOption = None,
     address: AddressOption = None,
+    http_address: HttpAddressOption = None,
+    artifacts: Annotated[
+        str | None,
+        typer.Option(
+            "--artifacts",
+            metavar="URL",
+            help="Where files of runs are kept: a folder, s3://..., gs://... or az://... (default: a folder beside a store in a file).",
+            show_default=False,
+        ),
+    ] = None,
+    token_file: TokenFileOption = None,
+    token_review: TokenReviewOption = False,
+    token_audience: TokenAudienceOption = None,
+    anonymous_reports: Annotated[
+        bool,
+        typer.Option(
+            "--anonymous-reports", help="Take reports without a token, as Katib's own collectors and SDK send them."
+        ),
+    ] = False,
+    insecure_anonymous: InsecureAnonymousOption = False,
     tls_cert: TlsCertOption = None,
     tls_key: TlsKeyOption = None,
     tls_client_ca: TlsClientCaOption = None,
@@ -43,7 +69,7 @@ def command(
     grace: GraceOption = "30s",
     metrics_address: MetricsAddressOption = None,
 ) -> None:
-    """Keep what trials report, as Katib's DB manager over gRPC.
+    """Keep what trials report: Katib's DB manager over gRPC, and for MLflow's clients HTTP.
 
     Katib's controller, collectors and SDK can be pointed at it. It serves the store of local mode unless a URL names another one.
     A report is acknowledged when it is durable. The server ends on SIGTERM or Ctrl-C, after the calls that it is answering; a second
@@ -52,7 +78,7 @@ def command(
     from katib.api.duration import parse_duration
     from katib.cli.serve_options import check_tls_options, listening
     from katib.cli.serving import serve_store
-    from katib.cli.store_url import named_store
+    from katib.cli.store_url import meant_store, named_store
 
     check_tls_options(tls_cert, tls_key, tls_client_ca)
 
@@ -73,7 +99,20 @@ def command(
             threads=threads,
             limits=GroupLimits(waiting=queue),
             longest_call=parse_duration(timeout).total_seconds(),
+            anonymous_reports=anonymous_reports,
+        )
+
+    def http() -> StoreHttpOptions:
+        from katib.cli.store_http import StoreHttpOptions, artifacts_place
+
+        return StoreHttpOptions(
+            addresses=http_address or (),
+            artifacts=artifacts_place(artifacts, meant_store(url, settings)),
+            token_file=token_file,
+            token_review=token_review,
+            audiences=tuple(token_audience or ()),
+            insecure_anonymous=insecure_anonymous,
         )
 
     with named_store(url, settings) as (name, store):
-        serve_store(options, store, name=name, verbose=settings.verbose)
+        serve_store(options, store, http=http, name=name, verbose=settings.verbose)

@@ -14,7 +14,14 @@ from katib.store.query.wildcards import glob, like
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["text_matches"]
+__all__ = ["exact_text", "text_matches"]
+
+
+class _Exact(FunctionElement[str]):
+    """A text whose bytes are compared."""
+
+    name = "exact_text"
+    inherit_cache = True
 
 
 class _Matches(FunctionElement[bool]):
@@ -33,6 +40,13 @@ class _MatchesAnyCase(FunctionElement[bool]):
     type = Boolean()
 
 
+def exact_text(value: ColumnElement[str]) -> ColumnElement[str]:
+    """Return a text of any column as one that is compared and sorted by its bytes, trailing blanks included."""
+    exact = _Exact(value)
+    exact.type = value.type
+    return exact
+
+
 def text_matches(value: ColumnElement[Any], pieces: list[str], *, ignores_case: bool) -> ColumnElement[bool]:
     """Return the condition under which a text is the pieces in their order with anything between them."""
     kind = _MatchesAnyCase if ignores_case else _Matches
@@ -43,6 +57,17 @@ def _parts(element: FunctionElement[bool], compiler: SQLCompiler, **options: Any
     value, for_like, for_glob = element.clauses
     pattern = for_glob if compiler.dialect.name == "sqlite" else for_like
     return compiler.process(value, **options), compiler.process(pattern, **options), _binary(compiler)
+
+
+@compiles(_Exact)
+def _exact(element: _Exact, compiler: SQLCompiler, **options: Any) -> str:
+    value = compiler.process(element.clauses, **options)
+    if compiler.dialect.name == "sqlite":
+        return f"({value})"
+    if compiler.dialect.name == "mysql":
+        collation = "utf8mb4_nopad_bin" if getattr(compiler.dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
+        return f"(({value}) COLLATE {collation})"
+    return f'(({value}) COLLATE "C")'
 
 
 def _binary(compiler: SQLCompiler) -> str:

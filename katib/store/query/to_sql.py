@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sqlalchemy import Double, and_, exists, false, literal, not_, or_, true
+from sqlalchemy import Double, and_, exists, false, literal, not_, or_, select, true
 
 from katib.store.query.text_match import text_matches
 from katib.store.query.tree import And, Between, Compare, Contains, In, IsNan, IsNull, Like, Not, Or
@@ -40,12 +40,17 @@ class Source:
         rows: The child table that has it, a new alias for each source; None where it stands in the row that is searched. At most
             one row is there, except for datasets.
         matching: Which of its rows belong to the row that is searched, and to the key.
+        always: Whether every row that is searched has a value; then an order by it can run along an index.
+        one_by_one: Whether the child table is looked into for one row that is searched after the other. PostgreSQL joins the tables
+            otherwise, which is slower wherever the rows that are searched come in the order asked for and a page is soon full.
     """
 
     value: ColumnElement[Any]
     kind: ColumnElement[Any] | None = None
     rows: FromClause | None = None
     matching: ColumnElement[bool] | None = None
+    always: bool = False
+    one_by_one: bool = False
 
 
 class Fields(Protocol):
@@ -100,12 +105,16 @@ def _is_negated(tree: Comparison) -> bool:
 def _in_rows(source: Source, condition: ColumnElement[bool]) -> ColumnElement[bool]:
     if source.rows is None:
         return condition
-    return (
-        exists().select_from(source.rows).where(source.matching if source.matching is not None else true(), condition)
-    )
+    of_it = source.matching if source.matching is not None else true()
+    rows = select(literal(1)).select_from(source.rows).where(of_it, condition)
+    if source.one_by_one:
+        rows = rows.suffix_with("OFFSET 0", dialect="postgresql")
+    return exists(rows)
 
 
 def _is_there(source: Source) -> ColumnElement[bool]:
+    if source.always:
+        return true()
     if source.kind is None:
         return source.value.is_not(None)
     # A row of an outer join, or a run without a result yet, may have no kind.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from katib.store.query.vocabulary import Entity, Type
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import timedelta
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Reading",
     "SortKey",
     "Value",
+    "fields_of",
 ]
 
 Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]
@@ -197,3 +199,14 @@ class SortKey:
 
     field: Field
     descending: bool = False
+
+
+def fields_of(tree: Filter) -> Iterator[Field]:
+    """Yield the field of each comparison, again where it is compared again."""
+    if isinstance(tree, And | Or):
+        for item in tree.items:
+            yield from fields_of(item)
+    elif isinstance(tree, Not):
+        yield from fields_of(tree.item)
+    else:
+        yield tree.field

@@ -150,6 +150,7 @@ RUNS: Final = Vocabulary(
     ),
     entities=_EVERYTHING,
     default_order=(("start_time", True),),
+    ids_descend=True,
 )
 """Trials, which MLflow calls runs. ``status`` is in MLflow's words, ``state`` in ours."""
 
@@ -175,6 +176,7 @@ EXPERIMENTS: Final = Vocabulary(
     ),
     entities=frozenset({Entity.ATTRIBUTE, Entity.TAG, Entity.PROPERTY, Entity.DATASET}),
     default_order=(("creation_time", True),),
+    ids_descend=True,
 )
 """Tuning experiments, which MLflow sees as parent runs."""
 

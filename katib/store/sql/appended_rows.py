@@ -77,7 +77,7 @@ def append_rows(connection: Connection, batches: Mapping[int, tuple[int, Sequenc
             if fold is None:
                 fold = folds[trial, metric] = Fold()
                 first_sequences[trial, metric] = sequence
-            fold.add(text, number, time)
+            fold.add(text, number, time, step)
             value, kind = pack(number)
             inserted.append(
                 {

@@ -17,7 +17,8 @@ from sqlalchemy import insert, inspect, select
 
 from katib.errors import StoreUnavailable
 from katib.store.sql.changes import CHANGE, WRITERS
-from katib.store.sql.schema import REVISIONS, counters, metadata, revision_table
+from katib.store.sql.schema import REVISIONS, counters, revision_table
+from katib.store.sql.tracking_tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
     from katib.store.protocol import Reported
 
-__all__ = ["append_observations", "clear_observations", "collector_state", "read_series"]
+__all__ = [
+    "append_numbered",
+    "append_observations",
+    "clear_observations",
+    "collector_state",
+    "read_numbered",
+    "read_series",
+]
 
 _COLLECTOR = select(
     collectors.c.next_sequence,
@@ -69,6 +76,25 @@ def append_observations(
     """Append what is not stored yet, and keep the summaries and the collector's place in step."""
     place = None if checkpoint is None else dump(dict(checkpoint))
     key = trial_key(connection, uid, trial)
+    append_numbered(connection, key, trial, samples, first_sequence=first_sequence, place=place)
+
+
+def append_numbered(
+    connection: Connection,
+    key: int,
+    trial: str,
+    samples: Sequence[Reported],
+    *,
+    first_sequence: int,
+    place: str | None,
+) -> int:
+    """Append what is not stored yet of numbered reports, and return the number of the next one.
+
+    Args:
+        key: Of the trial.
+        trial: How messages name it.
+        place: The collector's, as a document; None leaves the one before.
+    """
     collector = connection.execute(_LOCK_COLLECTOR, {"trial": key}).first()
     following, stored_place, stored = (0, None, 0) if collector is None else collector
     if first_sequence > stored:
@@ -77,7 +103,7 @@ def append_observations(
         )
     collected = first_sequence + len(samples)
     if collected < stored:
-        return
+        return int(stored)
     (rows,) = as_rows(connection, [samples[stored - first_sequence :]])
     append_rows(connection, {key: (following, rows)})
     row = {
@@ -89,6 +115,7 @@ def append_observations(
         connection.execute(_INSERT_COLLECTOR, {"trial_id": key, **row})
     else:
         connection.execute(_UPDATE_COLLECTOR, {"trial": key, **row})
+    return collected
 
 
 def clear_observations(connection: Connection, uid: str, trial: str) -> None:
@@ -121,6 +148,13 @@ def read_series(
     Points are clustered by metric, but the numbers of a trial have no gaps: a page of all metrics is a range of numbers in each.
     """
     key = trial_key(connection, uid, trial)
+    return read_numbered(connection, key, metric, after_sequence=after_sequence, limit=limit)
+
+
+def read_numbered(
+    connection: Connection, key: int, metric: str | None, *, after_sequence: int | None, limit: int | None
+) -> list[Observed]:
+    """Return the reports of one metric or of all, of the trial with a key."""
     names: dict[int, str] = dict(connection.execute(_METRICS_OF_TRIAL, {"trial": key}).all())
     if metric is not None:
         names = {metric_id: name for metric_id, name in names.items() if name == storable(metric)}

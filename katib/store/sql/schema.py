@@ -44,7 +44,7 @@ __all__ = [
     "unclaimed_trials",
 ]
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every schema there has been, oldest first; the last is this one. A test holds it equal to the migrations."""
 
 LONGEST_NAME = 255
@@ -76,7 +76,8 @@ counters = Table(
 )
 """Counters that only grow; ``change`` numbers what was recorded, in the order of recording (clocks go backwards).
 
-``writers`` counts nothing: where the database has no other lock to share, writers lock this row.
+``writers`` counts nothing: where the database has no other lock to share, writers lock this row. Nor do ``lineage …``, one for each
+namespace, which whoever adds lineage there locks.
 """
 
 experiments = Table(
@@ -94,17 +95,35 @@ experiments = Table(
     Column("status", Document, nullable=False),
     Column("metadata", Document, nullable=False),
     Column("spec", Document, nullable=False),
+    Column("project_id", Integer),
+    Column("root_id", Integer),
+    Column("kind", String(16)),
+    Column("title", StoredName(LONGEST_NAME)),
+    Column("description", StoredText),
+    Column("owner", StoredName(LONGEST_NAME)),
+    Column("updated", BigInteger),
+    Column("deleted", BigInteger),
+    Column("objective", StoredText),
+    Column("objective_type", StoredName(16)),
+    Column("best_value", Double),
+    Column("trial_count", BigInteger),
     UniqueConstraint("namespace", "name"),
+    Index(None, "project_id", "title", unique=True),
+    Index(None, "root_id"),
     sqlite_autoincrement=True,
     **TABLE_OPTIONS,
 )
+"""Searches. ``title`` is what people call one and unique in its project; ``name`` is that too for experiments of ours, and after a
+deletion it is another, so that the name is free. The row of ``trials`` that is the *root run* has state, times and facts. Columns that
+a migration added have no NOT NULL and no foreign key, which SQLite adds to no table; only ``description`` to ``trial_count`` may be NULL.
+"""
 
 trials = Table(
     "trials",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("experiment_id", Integer, ForeignKey("experiments.id", ondelete="CASCADE"), nullable=False),
-    Column("trial_index", BigInteger, nullable=False),
+    Column("experiment_id", Integer, ForeignKey("experiments.id", ondelete="CASCADE")),
+    Column("trial_index", BigInteger),
     Column("name", StoredName(LONGEST_NAME), nullable=False),
     Column("state", String(32), nullable=False),
     Column("assignments", Document, nullable=False),
@@ -120,13 +139,31 @@ trials = Table(
     Column("labels", Document, nullable=False),
     Column("change", BigInteger, nullable=False),
     Column("rules", Document),
+    Column("uid", StoredName(32)),
+    Column("project_id", Integer),
+    Column("title", StoredText),
+    Column("description", StoredText),
+    Column("owner", StoredName(LONGEST_NAME)),
+    Column("began", BigInteger),
+    Column("deleted", BigInteger),
+    Column("code_id", Integer),
+    Column("environment_id", Integer),
+    Column("place", Document),
     UniqueConstraint("experiment_id", "trial_index"),
     UniqueConstraint("experiment_id", "name"),
     Index(None, "name"),
     Index(None, "experiment_id", "change"),
+    Index(None, "uid", unique=True),
+    Index(None, "project_id", "began", "id", "deleted"),
+    Index(None, "project_id", "change"),
     sqlite_autoincrement=True,
     **TABLE_OPTIONS,
 )
+"""Runs: the trials of experiments, and those of no experiment (``experiment_id`` and ``trial_index`` are NULL), root runs among them.
+
+``title`` is what people call a run where that is not its name, ``began`` its start or else its creation. ``deleted`` is set in each
+run that a deletion took along.
+"""
 
 trial_jobs = Table(
     "trial_jobs",
@@ -226,9 +263,16 @@ summaries = Table(
     Column("max_value", Double),
     Column("max_kind", SmallInteger, nullable=False),
     Column("count", BigInteger, nullable=False),
+    Column("first_value", Double),
+    Column("first_kind", SmallInteger),
+    Column("first_step", BigInteger),
+    Column("latest_step", BigInteger),
+    Column("project_id", Integer),
+    Index(None, "project_id", "metric_id", "latest_kind", "latest_value"),
     sqlite_with_rowid=False,
     **TABLE_OPTIONS,
 )
+"""``project_id`` is that of the trial, here too for the index: looking for runs by a metric reads those of the project and no others."""
 
 events = Table(
     "events",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from typing_extensions import override
 
-from katib.store.observation_logs import LoggingStore
+from katib.errors import StoreUnavailable
+from katib.store.full_store import FullStore
 from katib.store.sql import (
     event_rows,
     experiment_rows,
@@ -18,9 +19,10 @@ from katib.store.sql import (
 )
 from katib.store.sql.logs import SqlLogs
 from katib.store.sql.migrate import check, create_or_upgrade, is_current
+from katib.store.sql.tracking.view import SqlTracking
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["SqlStore"]
 
 
-class SqlStore(SqlLogs, LoggingStore):
+class SqlStore(SqlLogs, FullStore):
     """A store in a SQL database.
 
     Args:
@@ -72,11 +74,40 @@ class SqlStore(SqlLogs, LoggingStore):
     def transaction(self) -> AbstractContextManager[None]:
         return self._database.transaction()
 
+    # -- tracking -------------------------------------------------------------------------------------------------
+
+    @override
+    def tracking(self, namespace: str, *, actor: str = "") -> SqlTracking:
+        return SqlTracking(self._database, namespace, actor)
+
+    @override
+    def together(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        try:
+            with self._database.transaction():
+                return [call() for call in calls]
+        except StoreUnavailable:
+            raise
+        except Exception:
+            if len(calls) == 1:
+                raise
+        # One of them failed, which is rare, and each is made again so that it can fail alone.
+        with self._database.transaction():
+            return [self._alone(call) for call in calls]
+
+    def _alone(self, call: Callable[[], Any]) -> Any:
+        try:
+            with self._database.transaction():
+                return call()
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is its caller's
+            return error
+
     # -- experiments ----------------------------------------------------------------------------------------------
 
     @override
-    def create_experiment(self, experiment: Experiment) -> Experiment:
-        return self._database.write(experiment_rows.create_experiment, experiment)
+    def create_experiment(self, experiment: Experiment, *, owner: str = "") -> Experiment:
+        return self._database.write(experiment_rows.create_experiment, experiment, owner)
 
     @override
     def experiment(self, namespace: str, name: str) -> Experiment:

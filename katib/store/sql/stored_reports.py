@@ -25,7 +25,7 @@ _MOST_VALUES: Final = 500
 _TABLES = {
     known: (query.add_columns(columns.trial_id), columns)
     for known, query, columns in (
-        (True, KNOWN_ROWS, observations.c),
+        (True, KNOWN_ROWS.add_columns(observations.c.step), observations.c),
         (False, UNCLAIMED_ROWS, unclaimed_observations.c),
     )
 }
@@ -48,8 +48,14 @@ _TIMED = {
 _TIMELESS = {known: query.where(_TABLES[known][1].time.is_(None)) for known, query in _SERIES.items()}
 
 
-def count_stored(connection: Connection, wanted: Mapping[Place, Iterable[Row]]) -> dict[Place, Counter[Row]]:
-    """Return, for each series, how often rows are stored that have the metrics and the times of these (others may be among them)."""
+def count_stored(
+    connection: Connection, wanted: Mapping[Place, Iterable[Row]], *, with_steps: bool = False
+) -> dict[Place, Counter[Row]]:
+    """Return, for each series, how often rows are stored that have the metrics and the times of these (others may be among them).
+
+    Args:
+        with_steps: Whether rows that differ only in their steps are different ones; Katib's wire has no steps.
+    """
     counts: dict[Place, Counter[Row]] = {place: Counter() for place in wanted}
     for kind in (True, False):
         times: dict[tuple[int, int], set[int]] = {}
@@ -65,7 +71,7 @@ def count_stored(connection: Connection, wanted: Mapping[Place, Iterable[Row]]) 
         # A round trip to a server costs more than what it asks for; SQLite has none, and takes the wrong index for many values.
         for query, parameters in _queries(kind, times, timeless, one_for_all=connection.dialect.name != "sqlite"):
             for key, row in _rows(connection, query, parameters, known=kind):
-                counts[Place(kind, key)][row] += 1
+                counts[Place(kind, key)][row if with_steps else row._replace(step=None)] += 1
     return counts
 
 
@@ -102,8 +108,8 @@ def _rows(
 ) -> Iterator[tuple[int, Row]]:
     found: Iterable[Any] = connection.execute(query, parameters)
     if known:
-        for metric, value, kind, text, time, _, trial in found:
-            yield trial, Row(metric, text_of(value, kind, text), time)
+        for metric, value, kind, text, time, _, step, trial in found:
+            yield trial, Row(metric, text_of(value, kind, text), time, step)
     else:
         for metric, text, time, _, trial in found:
             yield trial, Row(metric, text, time)

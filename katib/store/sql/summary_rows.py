@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from katib.store.protocol import Summary
 from katib.store.sql.keys import IN_LIMIT, trial_key
-from katib.store.sql.schema import metrics, summaries
+from katib.store.sql.schema import metrics, summaries, trials
 from katib.store.sql.values import pack
 from katib.store.summary import Fold, reported_number
 
@@ -25,14 +25,18 @@ _OF_TRIAL = _columns.trial_id == bindparam("trial")
 _READ_FOLDED = (
     _columns.first,
     _columns.first_time,
+    _columns.first_step,
     _columns.latest,
     _columns.latest_time,
+    _columns.latest_step,
     _columns.min,
     _columns.max,
     _columns.count,
 )
 _WRITE_FOLDED = (
     *_READ_FOLDED,
+    _columns.first_value,
+    _columns.first_kind,
     _columns.latest_value,
     _columns.latest_kind,
     _columns.min_value,
@@ -44,7 +48,11 @@ _FOLDS = select(_columns.trial_id, _columns.metric_id, *_READ_FOLDED).where(
     _columns.trial_id.in_(bindparam("trials", expanding=True)),
     _columns.metric_id.in_(bindparam("metrics", expanding=True)),
 )
-_INSERT = insert(summaries)
+_PROJECT = select(trials.c.project_id).where(trials.c.id == bindparam("trial_id")).scalar_subquery()
+_INSERT = insert(summaries).values(
+    {column.name: bindparam(column.name) for column in _columns if column.name != "project_id"}
+    | {"project_id": _PROJECT}
+)
 _UPDATE = (
     update(summaries)
     .where(_columns.trial_id == bindparam("trial"), _columns.metric_id == bindparam("metric"))
@@ -70,8 +78,10 @@ def read_folds(connection: Connection, series: Iterable[tuple[int, int]]) -> dic
         (row["trial_id"], row["metric_id"]): Fold(
             first=row["first"],
             first_time=row["first_time"],
+            first_step=row["first_step"],
             latest=row["latest"],
             latest_time=row["latest_time"],
+            latest_step=row["latest_step"],
             latest_value=reported_number(row["latest"]),
             min=row["min"],
             min_value=reported_number(row["min"]),
@@ -118,14 +128,19 @@ def write_folds(
 
 
 def _row(fold: Fold) -> dict[str, Any]:
+    first_value, first_kind = pack(reported_number(fold.first))
     latest_value, latest_kind = pack(fold.latest_value)
     min_value, min_kind = pack(fold.min_value)
     max_value, max_kind = pack(fold.max_value)
     return {
         "first": fold.first,
         "first_time": fold.first_time,
+        "first_step": fold.first_step,
+        "first_value": first_value,
+        "first_kind": first_kind,
         "latest": fold.latest,
         "latest_time": fold.latest_time,
+        "latest_step": fold.latest_step,
         "latest_value": latest_value,
         "latest_kind": latest_kind,
         "min": fold.min,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, insert, select, union_all, update
@@ -10,11 +11,12 @@ from katib.errors import Conflict, NotFound
 from katib.store.sql.changes import next_change
 from katib.store.sql.keys import IN_LIMIT, check_length, experiment_key, lock_experiment, trial_key
 from katib.store.sql.report_rows import claim_reports
-from katib.store.sql.schema import trials
+from katib.store.sql.schema import experiments, trials
+from katib.store.sql.tracking.parameter_rows import insert_parameters, replace_parameters
 from katib.store.sql.trial_rows import COLUMNS, row_of, trial_records
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -31,6 +33,13 @@ _KNOWN = union_all(
     _IDENTITY.where(_columns.trial_index.in_(bindparam("indices", expanding=True))),
     _IDENTITY.where(_columns.name.in_(bindparam("names", expanding=True))),
 )
+_INHERITED = (
+    select(_columns.project_id, _columns.code_id, _columns.environment_id, _columns.place)
+    .join(experiments, experiments.c.root_id == _columns.id)
+    .where(experiments.c.id == bindparam("experiment"))
+)
+"""What a new trial has from the root run: where it comes from is what was known when it was recorded."""
+_ASSIGNMENTS = select(_columns.id, _columns.assignments).where(_columns.id.in_(bindparam("keys", expanding=True)))
 _INSERT = insert(trials)
 _UPDATE = (
     update(trials)
@@ -38,7 +47,7 @@ _UPDATE = (
     .values(
         {
             column.name: bindparam(column.name)
-            for column in (*COLUMNS, _columns.change)
+            for column in (*COLUMNS, _columns.change, _columns.began)
             if column.name not in ("trial_index", "name")  # these never change
         }
     )
@@ -65,13 +74,38 @@ def record_trials(connection: Connection, uid: str, records: Sequence[TrialRecor
     _check_names(rows, list(keys))
     change = next_change(connection)
     latest = {row["trial_index"]: {**row, "change": change} for row in rows}
-    new = [{**row, "experiment_id": experiment} for index, row in latest.items() if (index, row["name"]) not in keys]
+    inherited = connection.execute(_INHERITED, {"experiment": experiment}).mappings().one()
+    new = [
+        {**row, **inherited, "experiment_id": experiment, "uid": uuid.uuid4().hex}
+        for index, row in latest.items()
+        if (index, row["name"]) not in keys
+    ]
     known = [{**row, "key": keys[index, row["name"]]} for index, row in latest.items() if (index, row["name"]) in keys]
+    assignments = {record.index: record.assignments for record in records}
     if new:
         connection.execute(_INSERT, new)
+        made = _known(connection, experiment, new)
+        insert_parameters(connection, {key: assignments[index] for (index, _), key in made.items()})
         claim_reports(connection, [row["name"] for row in new])
     if known:
+        _follow_assignments(connection, known, assignments)
         connection.execute(_UPDATE, known)
+
+
+def _follow_assignments(
+    connection: Connection,
+    known: Sequence[dict[str, Any]],
+    assignments: Mapping[int, Sequence[tuple[str, str]]],
+) -> None:
+    """Change the parameters of trials whose point is another than before (it almost never is)."""
+    before = {
+        key: document
+        for chunk in _chunks(known)
+        for key, document in connection.execute(_ASSIGNMENTS, {"keys": [row["key"] for row in chunk]})
+    }
+    others = {row["key"]: assignments[row["trial_index"]] for row in known if before[row["key"]] != row["assignments"]}
+    if others:
+        replace_parameters(connection, others)
 
 
 def _known(connection: Connection, experiment: int, rows: Sequence[dict[str, Any]]) -> dict[tuple[int, str], int]:

@@ -49,6 +49,7 @@ def row_of(record: TrialRecord) -> dict[str, Any]:
         "state": record.state.value,
         "assignments": dump(record.assignments),
         "created": micros(record.created),
+        "began": micros(record.started or record.created),
         "started": None if record.started is None else micros(record.started),
         "finished": None if record.finished is None else micros(record.finished),
         "observation": None if observation is None else dump_model(observation),

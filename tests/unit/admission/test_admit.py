@@ -103,6 +103,23 @@ def test_all_problems_of_a_document_come_in_the_order_of_the_file(refused):
     assert problems[3].value == "1"
 
 
+def test_a_misspelt_field_of_a_parameter_hides_no_other_problem(refused):
+    text = changed(
+        ("parameterType: double", "parametrType: double"),
+        ("algorithmName: random", "algorithmName: randon"),
+        ("reference: optimizer", "reference: optimiser"),
+        ("list: [sgd, adam]", "list: [sgd, sgd]"),
+    )
+    assert located(refused(text)) == [
+        ("spec.algorithm.algorithmName", 10),
+        ("spec.parameters[0].parameterType", 13),
+        ("spec.parameters[0].parametrType", 14),
+        ("spec.parameters[1].feasibleSpace.list[1]", 18),
+        ("spec.trialTemplate.trialParameters", 21),
+        ("spec.trialTemplate.trialParameters[1].reference", 23),
+    ]
+
+
 def test_problems_of_all_documents_come_together_and_nothing_is_admitted(refused):
     text = (
         GOOD + "---\n" + changed(("name: good", "name: Bad")) + "---\n" + changed(("kind: Experiment", "kind: Trial"))

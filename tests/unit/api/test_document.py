@@ -211,7 +211,7 @@ def test_limits_are_what_they_say():
     with pytest.raises(InvalidExperiment, match="more than 1000 documents"):
         load("--- {a: 1}\n" * (MAX_DOCUMENTS + 1))
     assert content("a: " + "x" * (MAX_BYTES - 3))
-    with pytest.raises(InvalidExperiment, match=f"{MAX_BYTES + 1} bytes"):
+    with pytest.raises(InvalidExperiment, match=f"more than the {MAX_BYTES} bytes"):
         load("a: " + "é" * ((MAX_BYTES - 3) // 2) + "x" * 2)
 
 

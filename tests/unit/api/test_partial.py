@@ -44,7 +44,28 @@ def test_the_rest_of_the_document_is_there():
 
 
 def test_a_fault_in_a_list_takes_the_list_so_that_places_stay_what_they_are():
-    _, part = broken(("spec", "parameters"), [{"name": "x", "parameterType": "dubble"}])
+    _, part = broken(("spec", "initialTrials"), [{"parameterAssignments": []}, {"parameterAssignments": 7}])
+    assert part.experiment.spec.initial_trials is None
+    assert part.explains(Problem("spec.initialTrials[0].metrics", "must have the objective"))
+
+
+def test_a_parameter_that_does_not_fit_keeps_its_place_and_its_name():
+    x, y = DOCUMENT["spec"]["parameters"]
+    misspelt = {"name": "z", "parameterTipe": "double", "feasibleSpace": {"min": "0", "max": "1"}}
+    hanging = {**y, "condition": {"parameter": "z", "in": ["adam"]}}
+    _, part = broken(("spec", "parameters"), [x, misspelt, hanging])
+    assert [parameter.name for parameter in part.experiment.spec.parameters] == ["x", "z", "y"]
+    assert part.explains(Problem("spec.parameters[1].feasibleSpace", "is required"))
+    assert part.explains(Problem("spec.parameters[2].condition.in[0]", "is not a value of 'z'"))
+    assert not part.explains(Problem("spec.parameters[0].feasibleSpace.min", "must be at most max"))
+    assert not part.explains(Problem("spec.constraints[0].expression", "is not an expression"))
+    assert not part.explains(Problem("spec.algorithm.algorithmName", "is no algorithm"))
+    assert not part.explains(Problem("spec.trialTemplate.trialParameters[0].reference", "is none of the parameters"))
+
+
+@pytest.mark.parametrize("parameter", [{"nmae": "x", "parameterType": "double"}, {"name": 7}, "x", None])
+def test_parameters_of_which_one_has_no_name_are_taken_out(parameter):
+    _, part = broken(("spec", "parameters"), [*DOCUMENT["spec"]["parameters"], parameter])
     assert part.experiment.spec.parameters is None
     assert part.explains(Problem("spec.parameters", "is required"))
     assert part.explains(Problem("spec.trialTemplate.trialParameters[0].reference", "is none of the parameters"))

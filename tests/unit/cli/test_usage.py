@@ -24,6 +24,11 @@ from katib.cli.main import main
         ("init --name A_b", "error: --name 'A_b': must be at most 40 lower-case letters"),
         ("wait x --for Succeded", "did you mean 'Succeeded'?\n"),
         ("trials x --state succeded", "did you mean 'Succeeded'?\n"),
+        ("trials x --limit 0", "error: invalid value for '--limit': must be at least 1\nsee: katib trials --help\n"),
+        (
+            "run x --parallel two",
+            "error: invalid value for '--parallel': must be a whole number\nsee: katib run --help\n",
+        ),
         ("wait x --timeout 3x", "'3x' is not a duration"),
     ],
 )

@@ -1,6 +1,7 @@
 """Where local mode keeps its things, and who may drive an experiment."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,18 @@ def test_one_process_drives_and_the_other_is_told_which(tmp_path):
     assert not home.is_driven("u")
     with home.driving("u", "exp"):
         assert home.is_driven("u")
+
+
+@pytest.mark.parametrize("away", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("elsewhere"))])
+def test_right_to_drive_is_worth_nothing_without_the_folder(tmp_path, away):
+    home = Home(tmp_path)
+    with home.driving("u", "exp") as make_sure_it_is_there:
+        make_sure_it_is_there()
+        away(home.experiment_folder("u"))
+        with pytest.raises(RunnerError, match="was removed while experiment 'exp' ran"):
+            make_sure_it_is_there()
+        with home.driving("u", "exp"), pytest.raises(RunnerError):  # another process may drive it now
+            make_sure_it_is_there()
 
 
 def test_right_to_drive_ends_with_its_process(tmp_path):

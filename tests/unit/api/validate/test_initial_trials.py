@@ -50,6 +50,11 @@ def test_points_to_run_fit_the_budget_and_known_ones_cost_nothing(spec, messages
     assert messages() == {"spec.initialTrials": "has 4 points to run, more than maxTrialCount (3)"}
 
 
+def test_budget_that_makes_no_sense_is_one_problem(spec, messages):
+    spec["maxTrialCount"] = -1
+    assert "spec.initialTrials" not in messages()
+
+
 def test_near_metric_is_suggested(spec, problems):
     spec["initialTrials"] = [{"parameterAssignments": POINT, "metrics": result(loss="1", acuracy="2")}]
     assert problems()["spec.initialTrials[0].metrics[1].name"].hint == "did you mean 'accuracy'?"

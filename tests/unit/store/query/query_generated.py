@@ -52,15 +52,17 @@ STEPS = st.sampled_from([0, 1, 100, -5, 2**63 - 1, -(2**63)])
 _OF_METRICS = [Reading.VALUE, Reading.FIRST, Reading.MIN, Reading.MAX, Reading.COUNT]
 
 
+SOME_ATTRIBUTES = (
+    ("run_name", Type.TEXT), ("status", Type.TEXT), ("start_time", Type.TIME), ("end_time", Type.TIME),
+    ("duration", Type.DURATION), ("index", Type.NUMBER),
+)  # fmt: skip
+
+
 @st.composite
-def fields(draw, keys=KEYS, entities=tuple(Entity)):
+def fields(draw, keys=KEYS, entities=tuple(Entity), attributes=SOME_ATTRIBUTES):
     entity = draw(st.sampled_from(entities))
     if entity is Entity.ATTRIBUTE:
-        name, kind = draw(st.sampled_from([
-            ("run_name", Type.TEXT), ("status", Type.TEXT), ("start_time", Type.TIME), ("end_time", Type.TIME),
-            ("duration", Type.DURATION), ("index", Type.NUMBER),
-        ]))  # fmt: skip
-        return Field(entity, name, kind)
+        return Field(entity, *draw(st.sampled_from(attributes)))
     if entity is Entity.DATASET:
         return Field(entity, draw(st.sampled_from(DATASET_KEYS)), Type.TEXT)
     key = draw(keys)
@@ -91,8 +93,8 @@ ESCAPABLE = st.lists(st.sampled_from(["%", "_", "a", "!%", "!_", "!!", "b", "[",
 
 
 @st.composite
-def comparisons(draw, keys=KEYS, entities=tuple(Entity)):
-    field = draw(fields(keys, entities))
+def comparisons(draw, keys=KEYS, entities=tuple(Entity), attributes=SOME_ATTRIBUTES):
+    field = draw(fields(keys, entities, attributes))
     negated = draw(st.booleans())
     values = _VALUES[field.type]
     kinds = ["null", "compare"]
@@ -115,13 +117,13 @@ def comparisons(draw, keys=KEYS, entities=tuple(Entity)):
     return IsNan(field, negated) if kind == "nan" else Between(field, draw(values), draw(values), negated)
 
 
-def trees(keys=KEYS, entities=tuple(Entity)):
-    return st.just(And(())) | inner_trees(keys, entities)
+def trees(keys=KEYS, entities=tuple(Entity), attributes=SOME_ATTRIBUTES):
+    return st.just(And(())) | inner_trees(keys, entities, attributes)
 
 
-def inner_trees(keys, entities):
+def inner_trees(keys, entities, attributes):
     return st.recursive(
-        comparisons(keys, entities),
+        comparisons(keys, entities, attributes),
         lambda items: (
             st.builds(And, st.lists(items, min_size=2, max_size=3).map(tuple))
             | st.builds(Or, st.lists(items, min_size=2, max_size=3).map(tuple))
@@ -174,10 +176,11 @@ RECORDS = st.lists(
 ).map(lambda all_parts: [record_of(number, parts) for number, parts in enumerate(all_parts)])
 
 SORTABLE = tuple(entity for entity in Entity if entity is not Entity.DATASET)
-ORDERS = st.builds(
-    Order,
-    st.lists(
-        st.builds(SortKey, fields(SOME_KEYS, SORTABLE), st.booleans()), max_size=4, unique_by=lambda key: key.field
-    ).map(tuple),
-    st.booleans(),
-)
+
+
+def orders(entities=SORTABLE, attributes=SOME_ATTRIBUTES):
+    keys = st.builds(SortKey, fields(SOME_KEYS, entities, attributes), st.booleans())
+    return st.builds(Order, st.lists(keys, max_size=4, unique_by=lambda key: key.field).map(tuple), st.booleans())
+
+
+ORDERS = orders()

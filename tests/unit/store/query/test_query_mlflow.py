@@ -106,7 +106,7 @@ def run_and_record(rng, number):
         [RunTag(*item) for item in tags.items()],
     )
     record = Record(
-        number,
+        -number,  # of runs alike, MLflow's least random id comes first and the run that we recorded last
         {
             "run_id": info.run_id,
             "run_name": name,

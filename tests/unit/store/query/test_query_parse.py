@@ -189,12 +189,12 @@ def test_any_text_is_read_or_refused(text):
 
 
 def test_an_order_is_the_keys_then_the_default_then_the_id():
-    assert str(parse_order([], RUNS)) == "start_time DESC, id ASC"
+    assert str(parse_order([], RUNS)) == "start_time DESC, id DESC"
     assert str(parse_order([], PROJECTS)) == "creation_time DESC, id DESC"
     order = parse_order(
         ["metrics.loss, min(metrics.loss) desc", "number(params.lr)", "created ASC", "metrics.loss DESC"], RUNS
     )
-    assert str(order) == "metrics.loss ASC, min(metrics.loss) DESC, number(params.lr) ASC, start_time ASC, id ASC"
+    assert str(order) == "metrics.loss ASC, min(metrics.loss) DESC, number(params.lr) ASC, start_time ASC, id DESC"
     assert order.keys[1].field.reading is Reading.MIN
 
 

@@ -1,0 +1,141 @@
+"""``katib store purge``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from katib.cli.store_url import StoreUrlOption
+
+if TYPE_CHECKING:
+    from katib.cli.settings import Settings
+    from katib.store.full_store import FullStore
+    from katib.store.tracking.records import Purged, RetentionPolicy
+
+__all__ = ["command"]
+
+_TOLD_EVERY: float = 0.2
+
+
+def command(
+    settings: Settings,
+    deleted_for: Annotated[
+        str | None,
+        typer.Option(
+            "--deleted-for",
+            metavar="TIME",
+            help="Remove what was deleted so long ago, such as 30d.",
+            show_default=False,
+        ),
+    ] = None,
+    keep_best: Annotated[
+        int | None,
+        typer.Option(
+            "--keep-best", min=1, metavar="N", help="Delete finished trials, but the best N of each experiment."
+        ),
+    ] = None,
+    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="Only in this project.")] = None,
+    artifacts: Annotated[
+        str | None, typer.Option("--artifacts", metavar="URL", help="Where the files of runs are, to remove those too.")
+    ] = None,
+    keep_artifacts: Annotated[bool, typer.Option("--keep-artifacts", help="Leave the files of purged runs.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
+    url: StoreUrlOption = None,
+) -> None:
+    """Remove for good what was deleted long enough ago.
+
+    Goes through one namespace in small steps; whoever uses the store meanwhile does not notice. Killed in between, the next call goes on.
+    """
+    from datetime import UTC, datetime
+
+    from katib.api.duration import parse_duration
+    from katib.cli.printing import note, say
+    from katib.cli.store_url import named_store
+    from katib.cli.user import user_name
+    from katib.errors import InvalidInput
+    from katib.store.artifacts import open_artifacts
+    from katib.store.retention import apply_retention
+    from katib.store.tracking.records import RetentionPolicy
+
+    if deleted_for is None and keep_best is None:
+        raise InvalidInput("say what is to go: --deleted-for TIME, --keep-best N, or both")
+    if artifacts is not None and keep_artifacts:
+        raise InvalidInput("--artifacts removes files and --keep-artifacts leaves them: one of the two")
+    before = None if deleted_for is None else datetime.now(UTC) - parse_duration(deleted_for)
+    with named_store(url, settings) as (name, store):
+        tracking = store.tracking(settings.namespace, actor=user_name())
+        policy = RetentionPolicy(
+            deleted_before=before,
+            keep_best=keep_best,
+            project_id=None if project is None else tracking.project_named(project).id,
+            keep_artifacts=keep_artifacts,
+        )
+        if dry_run:
+            say(f"{name}: would remove {_sentence(tracking.purgeable(policy))}")
+            return
+        place = None if artifacts is None else open_artifacts(artifacts)
+        local = _experiments_here(settings, store, policy) if name == str(settings.home.store_path) else []
+        told = _Progress()
+        try:
+            done = apply_retention(store, place, settings.namespace, policy, actor=user_name(), progress=told.show)
+        finally:
+            told.end()
+        _remove_folders(settings, store, local)
+        say(f"{name}: removed {_sentence(done.purged)}" + f", {_counted(done.files, 'file')}" * (place is not None))
+        if done.waiting and name != str(settings.home.store_path):
+            note("files of purged runs are still there: --artifacts URL says where, and removes them")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _sentence(purged: Purged) -> str:
+    parts = ["projects", "experiments", "runs", "points"]
+    told = ", ".join(_counted(getattr(purged, part), part.removesuffix("s")) for part in parts)
+    return told + f"; deleted {_counted(purged.deleted, 'trial')}" * bool(purged.deleted)
+
+
+def _experiments_here(settings: Settings, store: FullStore, policy: RetentionPolicy) -> list[str]:
+    """Return deleted experiments that may have a folder in the home."""
+    from katib.cli.tracked import all_searches
+    from katib.store.tracking.records import Lifecycle
+
+    if policy.deleted_before is None:
+        return []
+    tracking = store.tracking(settings.namespace)
+    return [search.id for search in all_searches(tracking, Lifecycle.DELETED)]
+
+
+def _remove_folders(settings: Settings, store: FullStore, experiments: list[str]) -> None:
+    """Remove what is left in the home of experiments that are gone."""
+    from katib.errors import NotFound
+
+    tracking = store.tracking(settings.namespace)
+    for uid in experiments:
+        try:
+            tracking.search(uid)
+        except NotFound:
+            settings.home.remove_experiment(uid)
+
+
+class _Progress:
+    """One line on a terminal that says how much is gone."""
+
+    def __init__(self) -> None:
+        self._shown = 0.0
+        self._wanted = sys.stderr.isatty()
+
+    def show(self, purged: Purged) -> None:
+        now = time.monotonic()
+        if self._wanted and now - self._shown >= _TOLD_EVERY:
+            sys.stderr.write(f"\r{purged.runs:,} runs, {purged.points:,} points removed")
+            sys.stderr.flush()
+            self._shown = now
+
+    def end(self) -> None:
+        if self._shown:
+            sys.stderr.write("\n")

@@ -1,0 +1,74 @@
+"""What is answered: JSON, and files in pieces to readers of any speed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import Response
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+__all__ = ["SAFE_HEADERS", "PiecesResponse", "answer"]
+
+_LOGGER: Final = logging.getLogger(__name__)
+
+SAFE_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+"""Nothing that is answered is a page: a browser must not make one of it."""
+
+
+def answer(document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a reply of JSON."""
+    body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    return Response(body, status, {**SAFE_HEADERS, **(headers or {})}, "application/json")
+
+
+class PiecesResponse(Response):
+    """A body that is sent piece by piece, and given up on a reader that takes none for so long.
+
+    Args:
+        pieces: It is closed at the end in any case.
+        patience: Seconds a reader has for one piece.
+    """
+
+    def __init__(
+        self, pieces: AsyncIterator[bytes], *, status: int, headers: Mapping[str, str], patience: float
+    ) -> None:
+        super().__init__(None, status, {**SAFE_HEADERS, **headers})
+        if "content-length" not in {name.lower() for name in headers}:
+            del self.headers["content-length"]  # that of the body which Starlette sees
+        self._pieces = pieces
+        self._patience = patience
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Who sends is not told that nobody reads any more; without asking, the rest of a large file would be read for nothing.
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            if scope["method"] != "HEAD":
+                async for piece in self._pieces:
+                    if gone.done():
+                        return
+                    async with asyncio.timeout(self._patience):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except Exception as error:
+            # The connection is closed, by which the reader knows.
+            _LOGGER.warning("a file was not sent to its end: %s: %s", type(error).__name__, error)
+            raise
+        finally:
+            gone.cancel()
+            await self._pieces.aclose()  # type: ignore[attr-defined]
+
+
+async def _gone(receive: Receive) -> None:
+    """Return once the caller has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

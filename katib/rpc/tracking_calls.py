@@ -1,0 +1,100 @@
+"""How servers call the tracking store: reads in threads of their own, writes together in few commits, both bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from katib.errors import Overloaded
+from katib.rpc.group_commits import GroupCommits, GroupLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
+
+    from katib.store.tracking.protocol import Tracking, TrackingStore
+
+__all__ = ["TrackingCalls"]
+
+T = TypeVar("T")
+
+_SMALL: Final = 1024
+"""Bytes a change is thought to have where nobody says."""
+
+
+class TrackingCalls:
+    """Calls of one store for as long as it is open (``async with``).
+
+    Args:
+        store: It stays open when this is closed.
+        threads: In which reads run.
+        most_reads: Those that run and those that wait, together.
+        limits: Of the writes that wait.
+    """
+
+    def __init__(
+        self,
+        store: TrackingStore,
+        threads: Executor,
+        *,
+        most_reads: int = 256,
+        limits: GroupLimits | None = None,
+    ) -> None:
+        self._store = store
+        self._threads = threads
+        self._most_reads = most_reads
+        self._reads = 0
+        self._commits = GroupCommits[Any, Any](self._together, limits)
+
+    async def __aenter__(self) -> Self:
+        await self._commits.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """End, once every write that waits is durable."""
+        await self._commits.__aexit__(*error)
+
+    @property
+    def commits(self) -> GroupCommits[Any, Any]:
+        """The writes, for metrics."""
+        return self._commits
+
+    async def read(self, namespace: str, function: Callable[[Tracking], T], *, actor: str = "") -> T:
+        """Return what a function reads.
+
+        Raises:
+            Overloaded: Too many wait already.
+        """
+        if self._reads >= self._most_reads:
+            raise Overloaded(f"{self._reads} calls read the store or wait to; ask again")
+        tracking = self._store.tracking(namespace, actor=actor)
+        self._reads += 1
+        running = asyncio.get_running_loop().run_in_executor(self._threads, function, tracking)
+        # Counted until the thread is free, which may be after the caller has gone.
+        running.add_done_callback(self._read_ended)
+        return await asyncio.shield(running)
+
+    def _read_ended(self, running: asyncio.Future[Any]) -> None:
+        self._reads -= 1
+        if not running.cancelled():
+            running.exception()  # nobody may be left to ask
+
+    async def write(self, namespace: str, function: Callable[[Tracking], T], *, actor: str, size: int = _SMALL) -> T:
+        """Return what a function returns, once what it wrote is durable.
+
+        The function may be called again, and must not use the store in another way than through what it is given.
+
+        Args:
+            size: About how many bytes are written.
+
+        Raises:
+            Overloaded: Too much waits already.
+        """
+        tracking = self._store.tracking(namespace, actor=actor)
+        result: T | Exception = await self._commits.commit(lambda: function(tracking), size)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def _together(self, calls: Sequence[Callable[[], Any]]) -> Sequence[Any]:
+        return self._store.together(calls)

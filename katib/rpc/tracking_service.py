@@ -1,0 +1,142 @@
+"""The store's own service, ``katib.v1.Store``: who calls, what is asked of the tracking store, and the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+import grpc
+
+from katib.errors import Overloaded
+from katib.rpc import store_v1 as wire
+from katib.rpc import tracking_containers, tracking_logs, tracking_runs, tracking_things
+from katib.rpc.calls import answering, streaming
+from katib.rpc.requests import decoded
+from katib.rpc.services import MOST_BYTES
+from katib.rpc.tracking_changes import Changes
+from katib.rpc.tracking_files import TrackingFiles
+from katib.rpc.tracking_streams import TrackingStreams
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from google.protobuf.message import Message
+
+    from katib.rpc.callers import Callers
+    from katib.rpc.calls import Call
+    from katib.rpc.server_metrics import CallMetrics
+    from katib.rpc.tracking_calls import TrackingCalls
+    from katib.rpc.tracking_methods import Method
+    from katib.store.artifacts import ArtifactStore
+
+__all__ = ["SERVICE", "TrackingService"]
+
+T = TypeVar("T")
+
+SERVICE: Final = wire.DESCRIPTOR.services_by_name["Store"]
+_LARGE: Final = 1 << 16
+"""Bytes of a request that are not decoded between two other calls."""
+_METHODS: Final[dict[str, Method]] = {
+    **tracking_containers.METHODS,
+    **tracking_runs.METHODS,
+    **tracking_logs.METHODS,
+    **tracking_things.METHODS,
+}
+
+
+class TrackingService:
+    """Answers the service, for as long as it is open (``with``).
+
+    Args:
+        tracking: How the store is asked.
+        callers: Knows who may.
+        artifacts: Where contents of artifacts are; None for no place.
+        metrics: Told what happened.
+        longest_call: Seconds after which a call without streams ends in any case.
+    """
+
+    def __init__(
+        self,
+        tracking: TrackingCalls,
+        callers: Callers,
+        *,
+        artifacts: ArtifactStore | None = None,
+        metrics: CallMetrics,
+        longest_call: float,
+    ) -> None:
+        self._tracking = tracking
+        self._callers = callers
+        self._metrics = metrics
+        self._longest_call = longest_call
+        self._changes = Changes()
+        self._stack = ExitStack()
+        self._files = TrackingFiles(artifacts, tracking, callers, patience=longest_call)
+        self._streams = TrackingStreams(tracking, callers, self._changes)
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self._files)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def close_streams(self) -> None:
+        """End the streams that go on for as long as their callers want; they are told to take them up elsewhere."""
+        self._changes.close()
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """Return what a server needs to answer the service."""
+        unary: dict[str, Callable[[bytes, Call], Awaitable[bytes]]] = {
+            **{name: partial(self._answer, method) for name, method in _METHODS.items()},
+            "DeleteArtifact": self._files.delete,
+            "Purge": self._files.purge,
+        }
+        handlers: dict[str, Any] = {
+            name: grpc.unary_unary_rpc_method_handler(
+                answering(name, method, metrics=self._metrics, longest_call=self._longest_call)
+            )
+            for name, method in unary.items()
+        }
+        for name, method, kind in (
+            ("AppendObservations", self._streams.append, grpc.stream_stream_rpc_method_handler),
+            ("WatchRuns", self._streams.watch_runs, grpc.unary_stream_rpc_method_handler),
+            ("WatchObservations", self._streams.watch_observations, grpc.unary_stream_rpc_method_handler),
+            ("UploadArtifact", self._files.upload, grpc.stream_unary_rpc_method_handler),
+            ("DownloadArtifact", self._files.download, grpc.unary_stream_rpc_method_handler),
+        ):
+            handlers[name] = kind(streaming(name, method, metrics=self._metrics))
+        return grpc.method_handlers_generic_handler(
+            SERVICE.full_name, {name: handlers[name] for name in SERVICE.methods_by_name}
+        )
+
+    async def _answer(self, method: Method, data: bytes, call: Call) -> bytes:
+        large = len(data) >= _LARGE
+        request = await _worked(large, partial(decoded, method.request, data))
+        caller = await self._callers.admit(call.metadata, request.namespace, method.role)
+        answer = await _worked(large, partial(method.prepare, request))
+        if not method.changes:
+            return await self._tracking.read(
+                caller.namespace, lambda tracking: _encoded(answer(tracking)), actor=caller.name
+            )
+        reply = await self._tracking.write(caller.namespace, answer, actor=caller.name, size=len(data))
+        self._changes.changed(caller.namespace)
+        return _encoded(reply)
+
+
+async def _worked(large: bool, function: Callable[[], T]) -> T:  # noqa: FBT001 - what decides
+    """Return what a function returns that computes; much of it not between two other calls."""
+    return await asyncio.to_thread(function) if large else function()
+
+
+def _encoded(reply: Message) -> bytes:
+    """Return a reply's bytes.
+
+    Raises:
+        Overloaded: They are more than a message may have.
+    """
+    data = reply.SerializeToString()
+    if len(data) > MOST_BYTES:
+        raise Overloaded(f"the answer is larger than the {MOST_BYTES >> 20} MiB of a message: ask for less at a time")
+    return data

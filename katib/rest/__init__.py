@@ -10,6 +10,8 @@ An API is a class that has what ``operations.Api`` asks for, in a package of its
             return headers.get("x-example-namespace")
         def fault(self, error):                # one of katib.errors -> Fault(status, code, message), if ``fault_of`` is not what is wanted
             return fault_of(error)
+        def unknown(self, fault):              # of a path below ``prefixes`` that is none (404, 405), if its code is not wanted
+            return fault
         def body(self, fault):                 # what is answered then, as JSON
             return {"code": fault.code, "message": fault.message}
 
@@ -20,7 +22,7 @@ An API is a class that has what ``operations.Api`` asks for, in a package of its
         return answer({"id": run.id})          # NaN and infinities as NaN, Infinity: raise them out before where JSON has to be strict
 
 ``call.run_files`` stores and reads files of runs, ``call.pieces()`` are the bytes of a body that is too large for memory,
-``call.query`` and ``call.path`` are what stands in the URL, and ``call.base_url`` is where the caller reached us. Whoever calls has been
+``call.query`` and ``call.path`` are what stands in the URL, ``await call.may(role)`` says what else the caller may, and ``call.base_url`` is where the caller reached us. Whoever calls has been
 recognised before a function runs, and may do in the namespace what the operation's ``Access`` says. Everything of ``katib.errors`` may be
 raised, ``Refused`` where HTTP has a status of its own, and anything else is answered as a fault of the server and logged.
 

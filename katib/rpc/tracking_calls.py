@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from katib.errors import Overloaded
 from katib.rpc.group_commits import GroupCommits, GroupLimits
+from katib.store.tracking.records import Log, SampleChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
+    from katib.store.protocol import Reported
     from katib.store.tracking.protocol import Tracking, TrackingStore
 
-__all__ = ["TrackingCalls"]
+__all__ = ["SampleCall", "TrackingCalls"]
 
 T = TypeVar("T")
 
 _SMALL: Final = 1024
 """Bytes a change is thought to have where nobody says."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCall(Generic[T]):
+    """A function for ``TrackingCalls.write`` that only reports metrics of a run; the store writes many of them in bulk.
+
+    Attributes:
+        reply: Makes the result of what ``Tracking.append`` (numbered) or ``Tracking.log`` returns.
+        first_sequence: The number of the first report; None where they have none.
+    """
+
+    run_id: str
+    samples: Sequence[Reported]
+    reply: Callable[[Any], T]
+    first_sequence: int | None = None
+
+    def __call__(self, tracking: Tracking) -> T:
+        """Report."""
+        if self.first_sequence is None:
+            return self.reply(tracking.log(self.run_id, Log(samples=self.samples)))
+        return self.reply(tracking.append(self.run_id, self.samples, first_sequence=self.first_sequence))
+
+    def change(self, namespace: str) -> SampleChange:
+        """Return it as the store takes many."""
+        return SampleChange(namespace, self.run_id, self.samples, self.first_sequence)
 
 
 class TrackingCalls:
@@ -90,11 +118,17 @@ class TrackingCalls:
         Raises:
             Overloaded: Too much waits already.
         """
+        if isinstance(function, SampleCall):
+            stored = await self._commits.commit(function.change(namespace), size)
+            if isinstance(stored, Exception):
+                raise stored
+            made: T = function.reply(stored)
+            return made
         tracking = self._store.tracking(namespace, actor=actor)
         result: T | Exception = await self._commits.commit(lambda: function(tracking), size)
         if isinstance(result, Exception):
             raise result
         return result
 
-    def _together(self, calls: Sequence[Callable[[], Any]]) -> Sequence[Any]:
+    def _together(self, calls: Sequence[Callable[[], Any] | SampleChange]) -> Sequence[Any]:
         return self._store.together(calls)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from katib.errors import InvalidInput, Problem
 from katib.rpc import store_v1 as wire
+from katib.rpc.tracking_calls import SampleCall
 from katib.rpc.tracking_messages import add_observations, chart_message
 from katib.rpc.tracking_methods import reads, writes
 from katib.rpc.tracking_requests import (
@@ -18,11 +19,13 @@ from katib.rpc.tracking_requests import (
     read_samples,
     required,
 )
+from katib.store.tracking.protocol import NO_FACTS
 
 if TYPE_CHECKING:
     from katib.metrics.sample import Sample
     from katib.rpc.tracking_methods import Answer
     from katib.store.tracking.protocol import Tracking
+    from katib.store.tracking.records import LogReceipt
 
 __all__ = ["METHODS", "read_append"]
 
@@ -37,11 +40,12 @@ def _log(request: wire.LogRequest) -> Answer:
     required(request, "run_id")
     log = read_log(request, replaces=request.replace_parameters)
 
-    def answer(tracking: Tracking) -> wire.LogResponse:
-        receipt = tracking.log(request.run_id, log)
+    def reply(receipt: LogReceipt) -> wire.LogResponse:
         return wire.LogResponse(stored=receipt.stored, repeated_count=receipt.repeated)
 
-    return answer
+    if not log.parameters and log.facts == NO_FACTS:
+        return SampleCall(request.run_id, log.samples, reply)
+    return lambda tracking: reply(tracking.log(request.run_id, log))
 
 
 def read_append(request: wire.AppendRequest) -> list[Sample]:
@@ -59,11 +63,10 @@ def read_append(request: wire.AppendRequest) -> list[Sample]:
 def _append(request: wire.AppendRequest) -> Answer:
     samples = read_append(request)
 
-    def answer(tracking: Tracking) -> wire.AppendResponse:
-        following = tracking.append(request.run_id, samples, first_sequence=request.first_sequence)
+    def reply(following: int) -> wire.AppendResponse:
         return wire.AppendResponse(run_id=request.run_id, next_sequence=following)
 
-    return answer
+    return SampleCall(request.run_id, samples, reply, request.first_sequence)
 
 
 def _list_observations(request: wire.ListObservationsRequest) -> Answer:

@@ -17,6 +17,7 @@ from katib.errors import InvalidInput, Problem, StoreUnavailable
 from katib.rpc import store_v1 as wire
 from katib.rpc.requests import decoded
 from katib.rpc.services import MOST_BYTES
+from katib.rpc.tracking_calls import SampleCall
 from katib.rpc.tracking_changes import STOPPING
 from katib.rpc.tracking_logs import read_append
 from katib.rpc.tracking_messages import add_observations, run_message
@@ -131,7 +132,7 @@ class TrackingStreams:
         samples = [sample for piece in pieces for sample in piece.samples]
         number = await self._tracking.write(
             first.caller.namespace,
-            lambda tracking: tracking.append(first.run_id, samples, first_sequence=first.sequence),
+            SampleCall[int](first.run_id, samples, int, first.sequence),
             actor=first.caller.name,
             size=sum(piece.size for piece in pieces),
         )

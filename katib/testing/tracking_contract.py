@@ -12,8 +12,8 @@ from katib.testing.store_promises.artifacts import ArtifactPromises
 from katib.testing.store_promises.comments import CommentPromises
 from katib.testing.store_promises.comparisons import ComparisonPromises
 from katib.testing.store_promises.datasets import DatasetPromises
-from katib.testing.store_promises.expected_states import ExpectedStatePromises
 from katib.testing.store_promises.deletion import DeletionPromises
+from katib.testing.store_promises.expected_states import ExpectedStatePromises
 from katib.testing.store_promises.lineage import LineagePromises
 from katib.testing.store_promises.projects import ProjectPromises
 from katib.testing.store_promises.purges import PurgePromises

@@ -1,4 +1,4 @@
-"""What a purge of 1,000,000 reports costs, and how long it keeps those waiting who write meanwhile."""
+"""What a purge of 400,000 reports costs, and how long it keeps those waiting who write meanwhile."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from katib.store import open_store, upgrade_store
 from katib.store.tracking.records import Log, NewRun, Node, NodeKind, RetentionPolicy
 from katib.testing.database_servers import MariadbServer, PostgresqlServer
 
-LONG = 500_000
-SHORT = 500
+LONG = 200_000
+SHORT = 200
 POINTS = 1_000
 PIECE = 10_000
 PAUSE = 0.01

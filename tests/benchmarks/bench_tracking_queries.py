@@ -86,10 +86,10 @@ def run_rows(rng, key, project, began):
     return run, summarised, given, [{"trial_id": key, "name": "team", "text": rng.choice("abcdef")}]
 
 
-def fill(database):
+def fill(database, sizes=SIZES):
     """Put a project of each size into the store, and others between."""
     rng = random.Random(6)
-    sizes = list(SIZES.items()) + [(f"other {number}", 500) for number in range(OTHERS)]
+    sizes = list(sizes.items()) + [(f"other {number}", 500) for number in range(OTHERS)]
     with database.writing() as connection:
         connection.execute(
             insert(projects),

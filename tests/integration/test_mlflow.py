@@ -492,6 +492,7 @@ AUTOLOGGED = """
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # what the client asks is the same for all
 def test_autologging_and_models(server):
     environment = {**os.environ, "MLFLOW_TRACKING_URI": server.base, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(

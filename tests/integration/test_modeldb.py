@@ -195,3 +195,56 @@ def test_what_was_acknowledged_outlives_the_server(url, tmp_path):
         assert server.call("GET", there).content == b"abcd"
         record = server.get(RUN + "getArtifacts", id=run_id, key="f")["artifacts"][0]
         assert (record["path"], record["artifact_type"], record["upload_completed"]) == ("x/f.bin", "DATA", True)
+
+
+@pytest.mark.skipif(bool(PostgresqlServer.missing()), reason="there is no PostgreSQL")
+def test_two_servers_of_one_database_agree_on_who_was_first():
+    with PostgresqlServer() as database:
+        url = database.new_store()
+        with (
+            modeldb_served.whole(modeldb_served.ServedModeldb(url)) as one,
+            modeldb_served.whole(modeldb_served.ServedModeldb(url)) as other,
+        ):
+            run_id = one.new_run("shared")["id"]
+
+            def log(client):
+                server, key = (one, other)[client % 2], f"k{client // 16}"
+                message = {"key": key, "value": client}
+                return key, client, [
+                    server.session.post(
+                        f"{server.base}/v1/{RUN}{call}", json={"id": run_id, field: message}, timeout=60
+                    ).status_code
+                    for call, field in (
+                        ("logMetric", "metric"),
+                        ("logHyperparameter", "hyperparameter"),
+                        ("logAttribute", "attribute"),
+                    )
+                ]  # fmt: skip
+
+            with ThreadPoolExecutor(16) as threads:
+                found = list(threads.map(log, range(96)))
+            run = other.get(RUN + "getExperimentRunById", id=run_id)["experiment_run"]
+            for index, kind in enumerate(("metrics", "hyperparameters", "attributes")):
+                first = [(key, client) for key, client, statuses in found if statuses[index] == 200]
+                assert {statuses[index] for _, _, statuses in found} == {200, 409}
+                assert sorted(first) == sorted((one["key"], one["value"]) for one in run[kind])
+                assert len(first) == 6
+
+
+def test_trials_that_we_drive_are_runs_to_look_at(katib):
+    katib("run", katib.write(trials=3))
+    with modeldb_served.whole(modeldb_served.ServedModeldb(f"sqlite:///{next(katib.home.rglob('*.db'))}")) as server:
+        (project,) = server.get("project/getProjects")["projects"]
+        (experiment,) = server.get("experiment/getExperimentsInProject", project_id=project["id"])["experiments"]
+        assert experiment["name"] == "exp"
+        asked = {"experiment_id": experiment["id"], "sort_key": "metrics.loss", "ascending": True}
+        runs = server.post(RUN + "findExperimentRuns", page_number=1, page_limit=10, **asked)["experiment_runs"]
+        values = [{one["key"]: one["value"] for one in run["metrics"]}["loss"] for run in runs]
+        assert values == sorted(values)
+        assert len(values) == 3
+        for run in runs:
+            (given,) = run["hyperparameters"]
+            assert (given["key"], given["value_type"]) == ("x", "NUMBER")
+            server.post(RUN + "addExperimentRunTags", id=run["id"], tags=["seen"])
+            server.post(RUN + "updateExperimentRunName", id=run["id"], name="other", status=409)
+        server.post(RUN + "createExperimentRun", experiment_id=experiment["id"], name="foreign", status=409)

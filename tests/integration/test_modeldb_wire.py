@@ -107,7 +107,7 @@ def no_json(word):
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.name}")
 def test_no_input_is_a_fault_of_the_server(server, operation):
     chance = random.Random(operation.path)
-    run = server.new_run()
+    run = server.new_run(project=f"of {operation.method} {operation.name}")
     version = server.post(
         "dataset-version/createDatasetVersion",
         dataset_id=server.post("dataset/createDataset", name=f"{operation.name} {operation.method}")["dataset"]["id"],

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Final
 
+from katib.errors import Conflict, NotFound
 from katib.metrics.sample import Sample
 from katib.rest.answers import answer
 from katib.rest.mlflow import messages
 from katib.rest.mlflow.failures import does_not_exist, invalid
 from katib.rest.mlflow.fields import body_fields
 from katib.rest.mlflow.runs import is_ours, renamed, run_id_of, writable
+from katib.rpc.tracking_calls import SampleCall
+from katib.store.tracking.protocol import NO_FACTS
 from katib.store.tracking.records import Facts, Log, Node, NodeKind, RunPart
 
 if TYPE_CHECKING:
@@ -129,7 +133,16 @@ def _sample(fields: Fields) -> Sample:
 
 async def _log(call: Call, run_id: str, log: Log) -> None:
     size = 200 + _A_SAMPLE * len(log.samples) + _bytes(log.parameters) + _bytes(log.facts.tags)
+    if not log.parameters and log.facts == NO_FACTS:
+        # What clients do most, and what is written in bulk; below it is said in MLflow's words why it failed.
+        with contextlib.suppress(NotFound, Conflict):
+            await call.write(SampleCall(run_id, log.samples, _nothing), size=size)
+            return
     await call.write(lambda tracking: _store(tracking, run_id, log), size=size)
+
+
+def _nothing(_: object) -> None:
+    """Say nothing of what was stored, as MLflow does."""
 
 
 def _store(tracking: Tracking, run_id: str, log: Log) -> None:

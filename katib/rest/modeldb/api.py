@@ -22,7 +22,7 @@ from katib.rest.modeldb import (
     server,
 )
 from katib.rest.modeldb.asked import NAMESPACE_HEADER, Memory, asked_of
-from katib.rest.modeldb.failures import fault_body, unknown_operation
+from katib.rest.modeldb.failures import fault_body, modeldb_fault, unknown_operation
 from katib.rest.modeldb.links import PLACE, Links
 from katib.rest.modeldb.paging import Pages
 from katib.rest.operations import SMALL_BODY, Access, Api, Operation
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
+    from katib.errors import KatibError
     from katib.rest.faults import Fault
     from katib.rest.modeldb.asked import Asked
     from katib.rest.operations import Call
@@ -247,6 +248,10 @@ class ModeldbApi(Api):
     @override
     def namespace(self, headers: Mapping[str, str]) -> str | None:
         return headers.get(NAMESPACE_HEADER)
+
+    @override
+    def fault(self, error: KatibError) -> Fault:
+        return modeldb_fault(error)
 
     @override
     def unknown(self, fault: Fault) -> Fault:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.errors import InvalidInput, Problem
-from katib.rest.faults import Fault
+from katib.rest.faults import Fault, fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["fault_body", "invalid", "taken", "unknown_operation"]
+    from katib.errors import KatibError
+
+__all__ = ["fault_body", "invalid", "modeldb_fault", "taken", "unknown_operation"]
 
 _NUMBERS: Final = {
     "CANCELLED": 1,
@@ -30,6 +32,12 @@ _NUMBERS: Final = {
     "DATA_LOSS": 15,
     "UNAUTHENTICATED": 16,
 }
+
+
+def modeldb_fault(error: KatibError) -> Fault:
+    """Return what an error is to ModelDB's clients, which know 400 for everything that is wrong in a request."""
+    fault = fault_of(error)
+    return Fault(400, fault.code, fault.message, fault.headers) if fault.status == 422 else fault  # noqa: PLR2004
 
 
 def fault_body(fault: Fault) -> dict[str, Any]:

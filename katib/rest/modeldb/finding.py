@@ -99,14 +99,21 @@ async def _runs(asked: Asked, scope: RunScope, page: Page[Run] | None = None, *a
             count=count,
         )
 
-    def look(tracking: Tracking) -> tuple[list[Run], int]:
+    def look(tracking: Tracking) -> Response:
         _check(tracking, scope)
         listed = ("runs", asked.call.namespace, text, tuple(order), _key(scope), wanted.limit)
-        return wanted.read(tracking, find, asked.memory.pages, listed)
+        found, total = wanted.read(tracking, find, asked.memory.pages, listed, weigh=_weigh)
+        shown = [{"id": asked.shown(run.id)} if ids_only else messages.run(asked, run) for run in found]
+        return _listed(shown, total)
 
-    found, total = await asked.read(look)
-    shown = [{"id": asked.shown(run.id)} if ids_only else messages.run(asked, run) for run in found]
-    return _listed(shown, total)
+    return await asked.read(look)  # a large answer is made in the thread that reads
+
+
+def _weigh(run: Run) -> int:
+    texts = [*run.facts.tags, *(text for one in run.parameters for text in (one.name, one.text))]
+    files = sum(len(file.path) + len(file.uri) + len(str(file.metadata)) + 200 for file in run.artifacts)
+    said = sum(len(str(document)) for document in (run.facts.properties, run.environment, run.code))
+    return 500 + sum(map(len, texts)) + 60 * len(texts) + 150 * len(run.metrics) + files + said
 
 
 def _check(tracking: Tracking, scope: RunScope) -> None:

@@ -10,8 +10,10 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
+from katib.rest.modeldb.failures import invalid
+
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from katib.rest.modeldb.fields import Fields
     from katib.store.tracking.protocol import Tracking
@@ -25,6 +27,9 @@ MOST: Final = 10_000
 """Records on a page; also on that of a caller who asks for all."""
 _REMEMBERED: Final = 4_096
 _AT_ONCE: Final = 1_000
+_WHOLE_AT_ONCE: Final = 100
+_MOST_BYTES: Final = 48 << 20
+"""About so many in one answer. A page cannot just end earlier: the next one is found by counting."""
 
 
 class Finder(Protocol[T]):
@@ -67,11 +72,23 @@ class Page(Generic[T]):
         self.limit = min(limit, MOST) if limit > 0 else MOST
         self.skipped = (number - 1) * self.limit if number > 1 and limit > 0 else 0
 
-    def read(self, tracking: Tracking, find: Finder[T], pages: Pages, listed: Hashable) -> tuple[list[T], int]:
+    def read(
+        self,
+        tracking: Tracking,
+        find: Finder[T],
+        pages: Pages,
+        listed: Hashable,
+        *,
+        weigh: Callable[[T], int] = lambda _: 500,
+    ) -> tuple[list[T], int]:
         """Return what is on it, and how many there are on all.
 
         Args:
             listed: What makes this list another one than others.
+            weigh: About how many bytes a record has in the answer.
+
+        Raises:
+            InvalidInput: It is too large for one answer.
         """
         total = find(tracking, limit=1, cursor=None, whole=False, count=True).total or 0
         if self.skipped >= total:
@@ -80,10 +97,16 @@ class Page(Generic[T]):
         found: list[T] = []
         if self.skipped and cursor is None:  # it has become shorter meanwhile
             return found, total
+        size = 0
         while len(found) < self.limit:
-            limit = min(_AT_ONCE, self.limit - len(found))
+            limit = min(_WHOLE_AT_ONCE, self.limit - len(found))
             part = find(tracking, limit=limit, cursor=cursor, whole=True, count=False)
             found += part.items
+            size += sum(map(weigh, part.items))
+            if size > _MOST_BYTES:
+                raise invalid(
+                    "page_limit", f"is too much: the first {len(found)} records are more than an answer holds"
+                )
             cursor = part.cursor
             if cursor is None:
                 break

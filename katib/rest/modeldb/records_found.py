@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from katib.errors import NotFound
+from katib.errors import Conflict, NotFound
 from katib.store.tracking.protocol import NO_LOG
 
 if TYPE_CHECKING:
     from katib.store.tracking.protocol import Tracking
-    from katib.store.tracking.records import Project, Run, RunPart, SearchExperiment
+    from katib.store.tracking.records import Log, Project, Run, RunPart, SearchExperiment
 
-__all__ = ["NO_PARTS", "experiment_at", "project_at", "project_named", "run_at", "writable"]
+__all__ = ["NO_PARTS", "experiment_at", "locked", "project_at", "project_named", "run_at", "writable"]
 
 NO_PARTS: Final = frozenset["RunPart"]()
 
@@ -70,6 +70,19 @@ def writable(tracking: Tracking, run_id: str, parts: frozenset[RunPart] = NO_PAR
     Raises:
         NotFound: There is none, or it is deleted.
     """
-    run_at(tracking, run_id)
-    tracking.log(run_id, NO_LOG)
-    return run_at(tracking, run_id, parts)
+    locked(tracking, run_id, NO_LOG)
+    return tracking.run(run_id, parts)
+
+
+def locked(tracking: Tracking, run_id: str, log: Log) -> None:
+    """Log to a run, which nobody else changes then until the change ends.
+
+    Raises:
+        NotFound: There is none, or it is deleted.
+        Conflict: As ``Tracking.log``.
+    """
+    try:
+        tracking.log(run_id, log)
+    except Conflict:
+        run_at(tracking, run_id)
+        raise

@@ -16,7 +16,7 @@ from katib.rest.modeldb import messages
 from katib.rest.modeldb.failures import invalid, taken
 from katib.rest.modeldb.fields import Fields, whole_number
 from katib.rest.modeldb.key_values import KIND, hyperparameter_of, hyperparameters, metric_text, metrics
-from katib.rest.modeldb.records_found import run_at, writable
+from katib.rest.modeldb.records_found import locked, run_at, writable
 from katib.store.tracking.records import Facts, Log, Node, NodeKind, RunPart
 
 if TYPE_CHECKING:
@@ -160,8 +160,11 @@ async def log_observations(asked: Asked) -> Response:
     run_id, given = asked.id(), observations_in(asked.fields, datetime.now(UTC))
 
     def change(tracking: Tracking) -> None:
-        run = writable(tracking, run_id, _METRICS if any(one.step is None for one in given) else frozenset())
-        store_observations(tracking, run, given)
+        if any(one.step is None for one in given):
+            store_observations(tracking, writable(tracking, run_id, _METRICS), given)
+        else:
+            samples = [Sample(one.name, one.text, one.time, one.step) for one in given]
+            locked(tracking, run_id, Log(samples=samples))
 
     await asked.write(change)
     return answer({})
@@ -209,12 +212,12 @@ async def get_observations(asked: Asked) -> Response:
     """Return the reports of one metric at steps, oldest first."""
     run_id, name = asked.id(), asked.fields.required("observation_key")
 
-    def look(tracking: Tracking) -> list[Observed]:
+    def look(tracking: Tracking) -> Response:
         run_at(tracking, run_id)
-        return tracking.series(run_id, name)
+        found = [point for point in tracking.series(run_id, name) if point.step is not None]
+        return answer({"observations": [messages.observation(point) for point in found]})
 
-    found = await asked.read(look)
-    return answer({"observations": [messages.observation(point) for point in found if point.step is not None]})
+    return await asked.read(look)  # a large answer is made in the thread that reads
 
 
 async def delete_hyperparameters(asked: Asked) -> Response:

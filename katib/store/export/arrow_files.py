@@ -37,9 +37,7 @@ def _schema(table: Table) -> Any:
 def _record_batches(table: Table, schema: Any) -> Iterator[Any]:
     for batch in table.batches():
         # NaN is a number of its own here, not another way to say that there is none.
-        arrays = [
-            pa.array(values, field.type, from_pandas=False) for values, field in zip(batch, schema, strict=True)
-        ]
+        arrays = [pa.array(values, field.type, from_pandas=False) for values, field in zip(batch, schema, strict=True)]
         yield pa.record_batch(arrays, schema=schema)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from typing_extensions import override
 
@@ -19,7 +20,9 @@ from katib.store.sql import (
 )
 from katib.store.sql.logs import SqlLogs
 from katib.store.sql.migrate import check, create_or_upgrade, is_current
+from katib.store.sql.tracking.sample_groups import write_samples
 from katib.store.sql.tracking.view import SqlTracking
+from katib.store.tracking.records import SampleChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -81,10 +84,10 @@ class SqlStore(SqlLogs, FullStore):
         return SqlTracking(self._database, namespace, actor)
 
     @override
-    def together(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    def together(self, calls: Sequence[Callable[[], Any] | SampleChange]) -> list[Any]:
         try:
             with self._database.transaction():
-                return [call() for call in calls]
+                return self._in_turn(calls, lambda call: call())
         except StoreUnavailable:
             raise
         except Exception:
@@ -92,7 +95,19 @@ class SqlStore(SqlLogs, FullStore):
                 raise
         # One of them failed, which is rare, and each is made again so that it can fail alone.
         with self._database.transaction():
-            return [self._alone(call) for call in calls]
+            return self._in_turn(calls, self._alone)
+
+    def _in_turn(
+        self, calls: Sequence[Callable[[], Any] | SampleChange], make: Callable[[Callable[[], Any]], Any]
+    ) -> list[Any]:
+        """Make changes in their order; reports that follow each other are one write."""
+        results: list[Any] = []
+        for are_samples, some in groupby(calls, lambda call: isinstance(call, SampleChange)):
+            if are_samples:
+                results += self._database.write(write_samples, cast("list[SampleChange]", list(some)))
+            else:
+                results += [make(cast("Callable[[], Any]", call)) for call in some]
+        return results
 
     def _alone(self, call: Callable[[], Any]) -> Any:
         try:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Purged,
         RetentionPolicy,
         Run,
+        SampleChange,
         SearchExperiment,
     )
 
@@ -473,8 +474,11 @@ class TrackingStore(Protocol):
     def tracking(self, namespace: str, *, actor: str = "") -> Tracking:
         """Return what one namespace has; costs nothing."""
 
-    def together(self, calls: Sequence[Any]) -> list[Any]:
-        """Make several changes one commit: each call (without arguments) fails alone; its result or its exception is returned.
+    def together(self, calls: Sequence[Callable[[], Any] | SampleChange]) -> list[Any]:
+        """Make several changes one commit: each fails alone; its result or its exception is returned.
+
+        Args:
+            calls: Called without arguments, maybe twice; reports that follow each other are written in bulk.
 
         Raises:
             StoreUnavailable: None of them was made.

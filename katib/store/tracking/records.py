@@ -53,6 +53,7 @@ __all__ = [
     "Run",
     "RunPart",
     "RunScope",
+    "SampleChange",
     "SearchExperiment",
 ]
 
@@ -427,6 +428,20 @@ class Log:
     parameters: Mapping[str, str] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
     replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SampleChange:
+    """Reports of one run, for ``TrackingStore.together``: many of them are written as quickly as one.
+
+    Attributes:
+        first_sequence: The number of the first, for ``Tracking.append``; None for ``Tracking.log``.
+    """
+
+    namespace: str
+    run_id: str
+    samples: Sequence[Reported]
+    first_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

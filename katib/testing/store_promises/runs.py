@@ -9,7 +9,7 @@ import pytest
 
 from katib.api.trial import TrialState
 from katib.errors import Conflict, InvalidInput, NotFound
-from katib.store.tracking.records import Facts, Log, NewRun, Node, NodeKind, RunPart, RunScope
+from katib.store.tracking.records import Facts, Log, NewRun, Node, NodeKind, RunPart, RunScope, SampleChange
 from katib.testing.store_promises.specimens import AWKWARD, EPOCH, Report, reports
 from katib.testing.store_promises.tracking_base import OpenTrackingStore, TrackingPromises, a_project, a_run
 
@@ -280,6 +280,37 @@ class RunPromises(TrackingPromises):
         assert isinstance(failed, InvalidInput)
         assert tracking.count_runs() == 2
         assert tracking.run(run).facts == Facts()
+
+    def test_reports_of_many_runs_are_one_write(self, trackings: OpenTrackingStore, tracking: Tracking) -> None:
+        """Each as if it were alone: in its order, once, with its own error."""
+        first, second, gone = a_run(tracking), a_run(tracking), a_run(tracking)
+        tracking.append(first, reports(2), first_sequence=0)
+        tracking.log(second, Log(samples=reports(1)))
+        tracking.delete(Node(NodeKind.RUN, gone))
+        changes = [
+            SampleChange("team-a", first, reports(3), 0),
+            SampleChange("team-a", first, reports(2, start=3), 3),
+            SampleChange("team-a", first, reports(1, start=9), 9),
+            SampleChange("team-a", second, reports(3)),
+            SampleChange("team-a", second, reports(4)),
+            SampleChange("team-a", second, [Report("accuracy", "nan")]),
+            SampleChange("team-b", second, reports(1)),
+            SampleChange("team-a", gone, reports(1)),
+            SampleChange("team-a", first, []),
+        ]
+        for again in (False, True):
+            results = trackings.together(changes)
+            assert results[:2] == ([5, 5] if again else [3, 5])
+            assert isinstance(results[2], Conflict)
+            assert [(item.stored, item.repeated) for item in results[3:6]] == (
+                [(0, 3), (0, 4), (0, 1)] if again else [(2, 1), (1, 3), (1, 0)]
+            )
+            assert isinstance(results[6], NotFound)
+            assert isinstance(results[7], Conflict)
+            assert [item.step for item in tracking.series(first)] == list(range(5))
+            assert [item.step for item in tracking.series(second, "loss")] == list(range(4))
+            assert [item.latest for item in tracking.run(second).metrics] == ["0.25", "nan"]
+        assert tracking.append(first, reports(1, start=5), first_sequence=5) == 6
 
     def test_loggers_at_once(self, place: Place, tracking: Tracking) -> None:
         """Of one run: nothing is lost, nothing is there twice."""

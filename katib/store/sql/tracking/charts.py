@@ -15,7 +15,7 @@ from katib.errors import InvalidInput, Problem
 from katib.store.sql.keys import digest_of
 from katib.store.sql.schema import metrics, observations
 from katib.store.sql.text import storable
-from katib.store.sql.tracking.scope import run_keys
+from katib.store.sql.tracking.scope import chunks, run_keys
 from katib.store.sql.values import Kind, moment, unpack
 from katib.store.tracking.records import ChartPoint
 
@@ -64,6 +64,11 @@ _AXES: Final[dict[str, ColumnElement[Any]]] = {
 }
 _WHOLE = select(_points.trial_id, _points.sequence, _points.step, _points.time, _points.value, _points.kind).where(
     _OF_RUNS
+)
+
+# By key and not joined: no database knows how few parts there will be.
+_ENDS = select(_points.sequence, _points.step, _points.time, _points.value, _points.kind).where(
+    _OF_RUN, _points.sequence.in_(bindparam("sequences", expanding=True))
 )
 
 
@@ -132,10 +137,21 @@ def _as_they_are(connection: Connection, axes: dict[int, _Axis], metric: int) ->
 def _cut(connection: Connection, trial: int, metric: int, axis: _Axis, points: int) -> list[ChartPoint]:
     width = (axis.high - axis.low) // points + 1
     asked = {"trial": trial, "metric": metric, "low": axis.low, "width": width}
-    return [
-        _point(step, time, value, kind, least=least, greatest=greatest, count=count)
-        for step, time, value, kind, least, greatest, count in connection.execute(_CUTS[axis.column], asked)
-    ]
+    parts = connection.execute(_CUTS[axis.column], asked).all()
+    wanted = sorted({each for part in parts for each in (part.last, part.last_number) if each is not None})
+    ends = {
+        row.sequence: row
+        for some in chunks(wanted)
+        for row in connection.execute(_ENDS, {"trial": trial, "metric": metric, "sequences": some})
+    }
+    drawn = []
+    for part in parts:
+        last, number = ends[part.last], ends.get(part.last_number)
+        value, kind = (None, None) if number is None else (number.value, number.kind)
+        drawn.append(
+            _point(last.step, last.time, value, kind, least=part.least, greatest=part.greatest, count=part.reports)
+        )
+    return drawn
 
 
 def _cut_along(column: ColumnElement[Any]) -> Select[Any]:
@@ -143,36 +159,18 @@ def _cut_along(column: ColumnElement[Any]) -> Select[Any]:
     along = column - bindparam("low")
     part = along - along % bindparam("width")  # division means something else on each database, this does not
     is_number = case((_points.kind != int(Kind.WORD), _points.sequence))
-    parts = (
+    return (
         select(
             part.label("part"),
             func.max(_points.sequence).label("last"),
             func.max(is_number).label("last_number"),
             func.min(_points.value).label("least"),
             func.max(_points.value).label("greatest"),
-            func.count().label("count"),
+            func.count().label("reports"),
         )
         .where(_OF_RUN)
         .group_by("part")
-        .subquery("parts")
-    )
-    last, number = observations.alias("last"), observations.alias("number")
-
-    def is_row(rows: Any, sequence: ColumnElement[Any]) -> ColumnElement[bool]:
-        return and_(
-            rows.c.trial_id == bindparam("trial"),
-            rows.c.metric_id == bindparam("metric"),
-            rows.c.sequence == sequence,
-        )
-
-    return (
-        select(
-            last.c.step, last.c.time, number.c.value, number.c.kind, parts.c.least, parts.c.greatest, parts.c["count"]
-        )
-        .select_from(parts)
-        .join(last, is_row(last, parts.c["last"]))
-        .outerjoin(number, is_row(number, parts.c.last_number))
-        .order_by(parts.c.part)
+        .order_by("part")
     )
 
 

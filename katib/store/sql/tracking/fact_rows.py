@@ -173,6 +173,7 @@ def delete_facts(
     )
 
 
+_MARK = trials.update().where(trials.c.id == bindparam("run"))
 _LOCK_DATASET = select(datasets.c.id).with_for_update(key_share=True)
 
 
@@ -203,4 +204,4 @@ def _lock(connection: Connection, scope: Scope, node: Node) -> int:
 
 def mark_changed(connection: Connection, run: int) -> None:
     """Let those who watch runs see that one changed (its row is locked)."""
-    connection.execute(trials.update().where(trials.c.id == run).values(change=next_change(connection)))
+    connection.execute(_MARK, {"run": run, "change": next_change(connection)})

@@ -84,16 +84,25 @@ _ABOVE = (
     .join(trials, _runs.experiment_id == experiments.c.id)
     .where(_runs.id == bindparam("run"))
 )
-_ROW = select(
-    _runs.name,
-    _runs.description,
-    _runs.state,
-    _runs.created,
-    _runs.code_id,
-    _runs.environment_id,
-    _runs.place,
-    experiments.c.kind,
-).outerjoin(experiments, experiments.c.id == _runs.experiment_id)
+_as_root = experiments.alias("as_root")
+_ROW = (
+    select(
+        _runs.name,
+        _runs.description,
+        _runs.state,
+        _runs.created,
+        _runs.code_id,
+        _runs.environment_id,
+        _runs.place,
+        experiments.c.kind,
+        _as_root.c.id.label("root_of"),
+        _as_root.c.kind.label("root_kind"),
+    )
+    .outerjoin(experiments, experiments.c.id == _runs.experiment_id)
+    .outerjoin(_as_root, _as_root.c.root_id == _runs.id)
+    .where(_runs.id == bindparam("run"))
+)
+_UPDATE = update(trials).where(_runs.id == bindparam("run"))
 
 
 class _Home(NamedTuple):
@@ -302,11 +311,10 @@ def update_run(
     """Change what is not None, if the run is in a state that is expected, and log to it."""
     run = lock_run(connection, scope, run_id)
     refuse_deleted("run", run.deleted)
-    root_of = connection.execute(_ROOT_OF, {"run": run.key}).first()
-    before = connection.execute(_ROW.where(_runs.id == run.key)).one()
+    before = connection.execute(_ROW, {"run": run.key}).one()
     if expected is not None and before.state not in {one.value for one in expected}:
         raise Conflict(f"the run is {before.state}, and not {' or '.join(one.value for one in expected) or 'anything'}")
-    kinds = {before.kind, root_of.kind if root_of else None}
+    kinds = {before.kind, before.root_kind}
     if ExperimentKind.KATIB.value in kinds and (name, state, reason, message, started, ended) != (None,) * 6:
         raise Conflict("the run is driven here: its name, state and times are not anybody's to change")
     row: dict[str, Any] = {
@@ -329,11 +337,11 @@ def update_run(
     if ended is not None:
         row["finished"] = micros(ended)
     row |= _provenance(connection, before, code=code, environment=environment, place=place)
-    connection.execute(update(trials).where(_runs.id == run.key).values(**row, change=next_change(connection)))
+    connection.execute(_UPDATE, {"run": run.key, **row, "change": next_change(connection)})
     _write_log(connection, run.key, given, replace=given.replace)
-    if root_of is not None and name is not None:
+    if before.root_of is not None and name is not None:
         title = free_title(connection, run.project, name, run.id)
-        connection.execute(update(experiments).where(experiments.c.id == root_of.id).values(title=title))
+        connection.execute(update(experiments).where(experiments.c.id == before.root_of).values(title=title))
     told = _logged(given)
     if row or not told:
         told["fields"] = sorted(row)
@@ -374,7 +382,7 @@ def set_parent(connection: Connection, scope: Scope, run_id: str, parent_id: str
         refuse_deleted("run", one.deleted)
     if run.project != parent.project:
         raise InvalidInput([Problem("parent_id", "is of another project", parent_id)])
-    before = connection.execute(_ROW.where(_runs.id == run.key)).one()
+    before = connection.execute(_ROW, {"run": run.key}).one()
     if before.kind == ExperimentKind.KATIB.value:
         raise Conflict("the run is a trial that is driven here: it stays where it is")
     above: int | None = parent.key

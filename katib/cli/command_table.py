@@ -37,6 +37,10 @@ COMMANDS: Final[dict[str, CommandLine]] = {
     "describe": CommandLine(_LOOK, "katib.cli.commands.describe", "Tell everything about an experiment or a trial."),
     "best": CommandLine(_LOOK, "katib.cli.commands.best", "Show the best trial of an experiment."),
     "trials": CommandLine(_LOOK, "katib.cli.commands.trials", "List the trials of an experiment."),
+    "compare": CommandLine(_LOOK, "katib.cli.commands.compare", "Show what differs between runs."),
+    "importance": CommandLine(
+        _LOOK, "katib.cli.commands.importance", "Show how much each parameter of an experiment matters."
+    ),
     "logs": CommandLine(_LOOK, "katib.cli.commands.logs", "Print what a trial printed."),
     "export": CommandLine(
         _LOOK, "katib.cli.commands.export", "Write the trials of an experiment, or any runs, as a table."
@@ -49,7 +53,7 @@ COMMANDS: Final[dict[str, CommandLine]] = {
     "serve store": CommandLine(
         _SERVE,
         "katib.cli.commands.serve_store",
-        "Keep what trials report, as Katib's DB manager over gRPC.",
+        "Keep what runs report, for clients of ours, Katib's, MLflow's and ModelDB's.",
     ),
     "init": CommandLine(_OTHER, "katib.cli.commands.init", "Write a commented experiment to start from."),
     "validate": CommandLine(_OTHER, "katib.cli.commands.validate", "Check experiment files without running anything."),
@@ -66,6 +70,12 @@ COMMANDS: Final[dict[str, CommandLine]] = {
         _OTHER,
         "katib.cli.commands.store_import",
         "Copy the metrics that Katib has kept into a store.",
+    ),
+    "store import-mlflow": CommandLine(
+        _OTHER, "katib.cli.commands.store_import_mlflow", "Copy the runs of an MLflow server into a store."
+    ),
+    "store export-mlflow": CommandLine(
+        _OTHER, "katib.cli.commands.store_export_mlflow", "Copy runs of a store to an MLflow server."
     ),
     "store purge": CommandLine(
         _OTHER, "katib.cli.commands.store_purge", "Remove for good what was deleted long enough ago."

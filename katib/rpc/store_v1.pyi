@@ -891,6 +891,81 @@ class CompareRunsResponse(_message.Message):
     different: _containers.MessageMap[str, CompareRunsResponse.Row]
     def __init__(self, run_ids: _Optional[_Iterable[str]] = ..., equal: _Optional[_Mapping[str, _struct_pb2.Value]] = ..., different: _Optional[_Mapping[str, CompareRunsResponse.Row]] = ...) -> None: ...
 
+class ParetoRunsRequest(_message.Message):
+    __slots__ = ("namespace", "objectives", "scope", "read_mask")
+    class Objective(_message.Message):
+        __slots__ = ("metric", "type")
+        METRIC_FIELD_NUMBER: _ClassVar[int]
+        TYPE_FIELD_NUMBER: _ClassVar[int]
+        metric: str
+        type: ObjectiveType
+        def __init__(self, metric: _Optional[str] = ..., type: _Optional[_Union[ObjectiveType, str]] = ...) -> None: ...
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVES_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    objectives: _containers.RepeatedCompositeFieldContainer[ParetoRunsRequest.Objective]
+    scope: RunScope
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, namespace: _Optional[str] = ..., objectives: _Optional[_Iterable[_Union[ParetoRunsRequest.Objective, _Mapping]]] = ..., scope: _Optional[_Union[RunScope, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class ParetoRunsResponse(_message.Message):
+    __slots__ = ("runs",)
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    runs: _containers.RepeatedCompositeFieldContainer[Run]
+    def __init__(self, runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ...) -> None: ...
+
+class SimilarRunsRequest(_message.Message):
+    __slots__ = ("namespace", "run_id", "limit", "scope", "read_mask")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    run_id: str
+    limit: int
+    scope: RunScope
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, namespace: _Optional[str] = ..., run_id: _Optional[str] = ..., limit: _Optional[int] = ..., scope: _Optional[_Union[RunScope, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class SimilarRunsResponse(_message.Message):
+    __slots__ = ("runs",)
+    class SimilarRun(_message.Message):
+        __slots__ = ("run", "distance")
+        RUN_FIELD_NUMBER: _ClassVar[int]
+        DISTANCE_FIELD_NUMBER: _ClassVar[int]
+        run: Run
+        distance: float
+        def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ..., distance: _Optional[float] = ...) -> None: ...
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    runs: _containers.RepeatedCompositeFieldContainer[SimilarRunsResponse.SimilarRun]
+    def __init__(self, runs: _Optional[_Iterable[_Union[SimilarRunsResponse.SimilarRun, _Mapping]]] = ...) -> None: ...
+
+class GetImportancesRequest(_message.Message):
+    __slots__ = ("namespace", "experiment_id", "metric")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    experiment_id: str
+    metric: str
+    def __init__(self, namespace: _Optional[str] = ..., experiment_id: _Optional[str] = ..., metric: _Optional[str] = ...) -> None: ...
+
+class GetImportancesResponse(_message.Message):
+    __slots__ = ("importances",)
+    class Importance(_message.Message):
+        __slots__ = ("parameter", "importance")
+        PARAMETER_FIELD_NUMBER: _ClassVar[int]
+        IMPORTANCE_FIELD_NUMBER: _ClassVar[int]
+        parameter: str
+        importance: float
+        def __init__(self, parameter: _Optional[str] = ..., importance: _Optional[float] = ...) -> None: ...
+    IMPORTANCES_FIELD_NUMBER: _ClassVar[int]
+    importances: _containers.RepeatedCompositeFieldContainer[GetImportancesResponse.Importance]
+    def __init__(self, importances: _Optional[_Iterable[_Union[GetImportancesResponse.Importance, _Mapping]]] = ...) -> None: ...
+
 class WatchRunsRequest(_message.Message):
     __slots__ = ("namespace", "scope", "cursor", "read_mask", "heartbeat")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from katib.api.trial import TrialState
@@ -10,8 +9,8 @@ from katib.errors import InvalidInput, Problem
 from katib.rpc import store_v1 as wire
 from katib.rpc.tracking_messages import comparison_message, run_message
 from katib.rpc.tracking_methods import reads, writes
-from katib.rpc.tracking_requests import RunMask, check_keys, page_size, read_log, read_scope, required
-from katib.rpc.tracking_values import RUN_STATES, read_document, read_time
+from katib.rpc.tracking_requests import RunMask, at_most, check_keys, page_size, read_log, read_scope, required
+from katib.rpc.tracking_values import OBJECTIVE_TYPES, RUN_STATES, read_document, read_time
 from katib.store.tracking.records import NewRun
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["METHODS"]
 
 _MOST_COMPARED: Final = 100
+_MOST_SIMILAR: Final = 1_000
+_SIMILAR: Final = 10
 
 
 def _create_run(request: wire.CreateRunRequest) -> Answer:
@@ -37,9 +38,7 @@ def _create_run(request: wire.CreateRunRequest) -> Answer:
         owner=request.owner or None,
         log=read_log(request),
     )
-    if new.project_id or new.experiment_id or new.parent_id:
-        return lambda tracking: run_message(tracking.create_run(new))
-    return lambda tracking: run_message(tracking.create_run(replace(new, project_id=tracking.default_project().id)))
+    return lambda tracking: run_message(tracking.create_run(new))
 
 
 def _get_run(request: wire.GetRunRequest) -> Answer:
@@ -122,6 +121,40 @@ def _compare_runs(request: wire.CompareRunsRequest) -> Answer:
     return lambda tracking: comparison_message(tracking.compare(list(request.run_ids)))
 
 
+def _pareto_runs(request: wire.ParetoRunsRequest) -> Answer:
+    mask, scope = RunMask(request), read_scope(request.scope)
+    objectives = [
+        (one.metric, OBJECTIVE_TYPES.read(one.type, f"objectives[{number}].type"))
+        for number, one in enumerate(request.objectives)
+    ]
+    return lambda tracking: wire.ParetoRunsResponse(
+        runs=[mask.applied(run_message(run)) for run in tracking.pareto_runs(objectives, scope=scope, parts=mask.parts)]
+    )
+
+
+def _similar_runs(request: wire.SimilarRunsRequest) -> Answer:
+    required(request, "run_id")
+    mask = RunMask(request)
+    limit = at_most("limit", request.limit, _MOST_SIMILAR, _SIMILAR)
+    scope = read_scope(request.scope) if request.HasField("scope") else None
+    return lambda tracking: wire.SimilarRunsResponse(
+        runs=[
+            wire.SimilarRunsResponse.SimilarRun(run=mask.applied(run_message(run)), distance=distance)
+            for run, distance in tracking.similar_runs(request.run_id, limit=limit, scope=scope, parts=mask.parts)
+        ]
+    )
+
+
+def _get_importances(request: wire.GetImportancesRequest) -> Answer:
+    required(request, "experiment_id")
+    return lambda tracking: wire.GetImportancesResponse(
+        importances=[
+            wire.GetImportancesResponse.Importance(parameter=name, importance=importance)
+            for name, importance in tracking.importances(request.experiment_id, request.metric or None).items()
+        ]
+    )
+
+
 METHODS: Final = {
     "CreateRun": writes(wire.CreateRunRequest, _create_run),
     "GetRun": reads(wire.GetRunRequest, _get_run),
@@ -131,5 +164,8 @@ METHODS: Final = {
     "FindRuns": reads(wire.FindRunsRequest, _find_runs),
     "CountRuns": reads(wire.CountRunsRequest, _count_runs),
     "CompareRuns": reads(wire.CompareRunsRequest, _compare_runs),
+    "ParetoRuns": reads(wire.ParetoRunsRequest, _pareto_runs),
+    "SimilarRuns": reads(wire.SimilarRunsRequest, _similar_runs),
+    "GetImportances": reads(wire.GetImportancesRequest, _get_importances),
 }
 """By name."""

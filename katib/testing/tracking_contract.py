@@ -8,6 +8,7 @@ A tracking store's whole test module can be::
 
 from __future__ import annotations
 
+from katib.testing.store_promises.analyses import AnalysisPromises
 from katib.testing.store_promises.artifacts import ArtifactPromises
 from katib.testing.store_promises.comments import CommentPromises
 from katib.testing.store_promises.comparisons import ComparisonPromises
@@ -32,6 +33,7 @@ class TrackingContract(
     CommentPromises,
     LineagePromises,
     ComparisonPromises,
+    AnalysisPromises,
     ExpectedStatePromises,
     DeletionPromises,
     PurgePromises,

@@ -271,6 +271,16 @@ def figures(url: str, database: str, after_filling: Callable[[], None] = lambda:
         return rows + of_client(f"http://{http}", f"{database}, ours over HTTP")
 
 
+def ready(server: PostgresqlServer, database: str) -> None:
+    """Let numbers go on after those that were given, and let the planner know what is there."""
+    tables = ("projects", "trials", "metrics", "parameter_names")
+    numbers = [
+        f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"  # noqa: S608 - ours
+        for table in tables
+    ]
+    server.execute(*numbers, "VACUUM ANALYZE", database=database)
+
+
 def measure() -> list[Row]:
     """Return what was promised, and MLflow's figures beside."""
     rows: list[Row] = []
@@ -290,7 +300,7 @@ def measure() -> list[Row]:
         url = server.new_database()
         upgrade_store(url)
         name = url.rsplit("/", 1)[1]
-        rows += figures(url, "PostgreSQL", lambda: server.execute("VACUUM ANALYZE", database=name))
+        rows += figures(url, "PostgreSQL", lambda: ready(server, name))
         if MLFLOW:
             with mlflow_server(server.new_database(), folder) as uri:
                 rows += of_client(uri, "PostgreSQL, MLflow's server")

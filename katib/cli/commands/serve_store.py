@@ -69,9 +69,10 @@ def command(
     grace: GraceOption = "30s",
     metrics_address: MetricsAddressOption = None,
 ) -> None:
-    """Keep what trials report: Katib's DB manager over gRPC, and for MLflow's clients HTTP.
+    """Keep what runs report, for clients of ours, Katib's, MLflow's and ModelDB's.
 
-    Katib's controller, collectors and SDK can be pointed at it. It serves the store of local mode unless a URL names another one.
+    Over gRPC it answers Katib's DB manager (its controller, collectors and SDK can be pointed at it) and our own store API; over HTTP,
+    with --http-address, MLflow's and ModelDB's REST. It serves the store of local mode unless a URL names another one.
     A report is acknowledged when it is durable. The server ends on SIGTERM or Ctrl-C, after the calls that it is answering; a second
     one ends it at once.
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from katib.api.trial import TrialState
 from katib.rest.mlflow.fields import milliseconds_of
+from katib.store.tracking.mlflow_status import MLFLOW_STATUSES
 from katib.store.tracking.records import DEFAULT_PROJECT
 
 if TYPE_CHECKING:
@@ -42,15 +43,6 @@ NOTE: Final = "mlflow.note.content"
 USER: Final = "mlflow.user"
 CONTEXT: Final = "mlflow.data.context"
 
-_STATUSES: Final = {
-    TrialState.CREATED: "SCHEDULED",
-    TrialState.RUNNING: "RUNNING",
-    TrialState.SUCCEEDED: "FINISHED",
-    TrialState.EARLY_STOPPED: "FINISHED",
-    TrialState.KILLED: "KILLED",
-    TrialState.FAILED: "FAILED",
-    TrialState.METRICS_UNAVAILABLE: "FAILED",
-}
 _STATES: Final = {
     "RUNNING": TrialState.RUNNING,
     "SCHEDULED": TrialState.CREATED,
@@ -99,7 +91,7 @@ def run_info(found: Run) -> dict[str, Any]:
         "run_name": found.name,
         "experiment_id": experiment_id_of(found.project_id, found.project),
         "user_id": found.owner,
-        "status": _STATUSES[found.state],
+        "status": MLFLOW_STATUSES[found.state],
         "start_time": milliseconds_of(found.began),
         "artifact_uri": f"mlflow-artifacts:/{found.project_id}/{found.id}/artifacts",
         "lifecycle_stage": _stage(found),

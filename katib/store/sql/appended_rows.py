@@ -61,13 +61,20 @@ def as_rows(connection: Connection, groups: Iterable[Sequence[Reported]]) -> lis
     ]
 
 
-def append_rows(connection: Connection, batches: Mapping[int, tuple[int, Sequence[Row]]]) -> None:
+def append_rows(
+    connection: Connection, batches: Mapping[int, tuple[int, Sequence[Row]]], *, are_new: bool = False
+) -> None:
     """Append rows to the series of trials.
 
     Args:
         batches: By the trial's key, the number of its first row and the rows.
+        are_new: Whether nothing was reported of these trials before.
     """
-    folds = read_folds(connection, {(trial, row.metric) for trial, (_, rows) in batches.items() for row in rows})
+    folds = (
+        {}
+        if are_new
+        else read_folds(connection, {(trial, row.metric) for trial, (_, rows) in batches.items() for row in rows})
+    )
     first_sequences: dict[tuple[int, int], int] = {}
     inserted: list[dict[str, Any]] = []
     for trial, (first_sequence, rows) in batches.items():

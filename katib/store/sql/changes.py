@@ -17,10 +17,13 @@ CHANGE = "change"
 WRITERS = "writers"
 
 _COUNT_UP = update(counters).where(counters.c.name == CHANGE).values(value=counters.c.value + 1)
+_COUNT_UP_RETURNING = _COUNT_UP.returning(counters.c.value)
 _READ = select(counters.c.value).where(counters.c.name == CHANGE)
 
 
 def next_change(connection: Connection) -> int:
     """Return the number of a new change, in the order of commits: whoever takes one after this waits until this transaction ends."""
+    if connection.dialect.update_returning:
+        return int(connection.execute(_COUNT_UP_RETURNING).scalar_one())
     connection.execute(_COUNT_UP)
     return int(connection.execute(_READ).scalar_one())

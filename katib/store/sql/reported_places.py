@@ -49,7 +49,14 @@ _COUNT_KNOWN = (
     update(collectors)
     .where(collectors.c.trial_id == bindparam("trial"))
     .ordered_values(  # MySQL reads the new values of columns that were set before
-        (collectors.c.collected, func.coalesce(collectors.c.collected, collectors.c.next_sequence)),
+        (
+            collectors.c.collected,
+            func.coalesce(
+                bindparam("counted", type_=collectors.c.collected.type),
+                collectors.c.collected,
+                collectors.c.next_sequence,
+            ),
+        ),
         (collectors.c.next_sequence, bindparam("following")),
     )
 )
@@ -108,12 +115,18 @@ def _in_chunks(connection: Connection, query: Select[Any], keys: Sequence[int]) 
         yield from connection.execute(query, {"trials": keys[start : start + IN_LIMIT]})
 
 
-def add(connection: Connection, fresh: Mapping[Place, Sequence[Row]], following: dict[Place, int]) -> None:
+def add(
+    connection: Connection,
+    fresh: Mapping[Place, Sequence[Row]],
+    following: dict[Place, int],
+    collected: Mapping[int, int] | None = None,
+) -> None:
     """Append rows to series that are locked.
 
     Args:
         fresh: The rows.
         following: The number of the next row of each series; counted up.
+        collected: By key, how many numbered reports the trials have now; of others that stays as it is.
     """
     given = {place: (following[place], rows) for place, rows in fresh.items() if rows}
     for place, (number, rows) in given.items():
@@ -122,7 +135,10 @@ def add(connection: Connection, fresh: Mapping[Place, Sequence[Row]], following:
     unclaimed = {place.key: batch for place, batch in given.items() if not place.known}
     if known:
         append_rows(connection, known)
-        connection.execute(_COUNT_KNOWN, _counts(known))
+        numbered = collected or {}
+        connection.execute(
+            _COUNT_KNOWN, [{**count, "counted": numbered.get(count["trial"])} for count in _counts(known)]
+        )
     if unclaimed:
         connection.execute(
             _INSERT_UNCLAIMED,

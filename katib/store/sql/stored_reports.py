@@ -12,7 +12,7 @@ from katib.store.sql.reported_places import KNOWN_ROWS, UNCLAIMED_ROWS, Place, t
 from katib.store.sql.schema import observations, unclaimed_observations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Select
 
@@ -44,6 +44,14 @@ _SERIES = {
 _TIMED = {
     known: query.where(_TABLES[known][1].time.between(bindparam("since"), bindparam("until")))
     for known, query in _SERIES.items()
+}
+_TIMELESS_PROBES = {
+    known: query.where(
+        columns.trial_id.in_(bindparam("trials", expanding=True)),
+        columns.metric_id.in_(bindparam("metrics", expanding=True)),
+        columns.time.is_(None),
+    )
+    for known, (query, columns) in _TABLES.items()
 }
 _TIMELESS = {known: query.where(_TABLES[known][1].time.is_(None)) for known, query in _SERIES.items()}
 
@@ -78,7 +86,7 @@ def count_stored(
 def _queries(
     known: bool,  # noqa: FBT001 - which table
     times: Mapping[tuple[int, int], set[int]],
-    timeless: Iterable[tuple[int, int]],
+    timeless: Collection[tuple[int, int]],
     *,
     one_for_all: bool,
 ) -> Iterator[tuple[Select[Any], dict[str, Any]]]:
@@ -99,6 +107,14 @@ def _queries(
     else:
         for (trial, metric), some in times.items():
             yield _TIMED[known], {"trial": trial, "metric": metric, "since": min(some), "until": max(some)}
+    trials, metrics = sorted({trial for trial, _ in timeless}), sorted({metric for _, metric in timeless})
+    if (
+        one_for_all
+        and max(len(trials), len(metrics)) <= _MOST_VALUES
+        and 1 < len(trials) * len(metrics) <= _MOST_PROBES
+    ):
+        yield _TIMELESS_PROBES[known], {"trials": trials, "metrics": metrics}
+        return
     for trial, metric in timeless:
         yield _TIMELESS[known], {"trial": trial, "metric": metric}
 

@@ -290,6 +290,50 @@ class Tracking(Protocol):
     def compare(self, run_ids: Sequence[str]) -> Comparison:
         """Return what two to 100 runs have in common and what not."""
 
+    def pareto_runs(
+        self,
+        objectives: Sequence[tuple[str, str]],
+        *,
+        scope: RunScope = WHOLE_NAMESPACE,
+        parts: Collection[RunPart] = ALL_PARTS,
+    ) -> list[Run]:
+        """Return the runs that no other one beats in all objectives, by the latest values; the best in the first objective comes first.
+
+        Runs without a number for one of the metrics, and those with NaN, are out. The best runs in one metric are those that
+        ``find_runs`` returns in its order.
+
+        Args:
+            objectives: Metrics, each once, with ``minimize`` or ``maximize``.
+            scope: Which runs are looked at.
+            parts: What of those that are returned is read.
+        """
+
+    def similar_runs(
+        self,
+        run_id: str,
+        *,
+        limit: int = 10,
+        scope: RunScope | None = None,
+        parts: Collection[RunPart] = ALL_PARTS,
+    ) -> list[tuple[Run, float]]:
+        """Return the runs whose parameters are most like those of one run, with their distances (0 the same, 1 nothing alike).
+
+        Args:
+            run_id: The run, which is not among the others.
+            limit: How many, up to 1,000.
+            scope: Which runs are looked at; None for the trials of its experiment, and for a run of its own those of its project.
+            parts: What of those that are returned is read.
+        """
+
+    def importances(self, experiment_id: str, metric: str | None = None) -> dict[str, float]:
+        """Return how much each parameter of an experiment matters for a metric (None: its objective), the most important first.
+
+        Those that all finished trials have are looked at, in the newest thousand of them; together they make 1.
+
+        Raises:
+            InvalidInput: There are not two finished trials with different values, or no such parameter with two values.
+        """
+
     def changed_runs(
         self, since: int, *, scope: RunScope = WHOLE_NAMESPACE, limit: int = 1000
     ) -> tuple[int, list[str]]:

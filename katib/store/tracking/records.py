@@ -457,7 +457,7 @@ class NewRun:
     """A run to be recorded.
 
     Attributes:
-        project_id: Its project; may be left out beside one of the next two.
+        project_id: Its project; may be left out beside one of the next two, and is ``Default`` where none of them is given.
         experiment_id: Of which it becomes a trial.
         parent_id: A run of which it becomes a child; that one becomes the root of an experiment if it is none yet.
         id: Chosen by the caller, so that a repeated call makes no second run; None for a new one.

@@ -31,7 +31,7 @@ def test_every_command_is_there_under_its_heading_and_no_other():
     found = []
     for section in re.split(r"^### ", TEXT, flags=re.MULTILINE)[1:]:
         title = section.split("\n", 1)[0]
-        found += [(title, name) for name in re.findall(r"^\*\*`katib ([a-z]+(?: [a-z]+)*)", section, re.MULTILINE)]
+        found += [(title, name) for name in re.findall(r"^\*\*`katib ([a-z]+(?:[ -][a-z]+)*)", section, re.MULTILINE)]
     assert found == [(line.section, name) for name, line in COMMANDS.items()]
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 from katib.errors import Conflict, InvalidInput, NotFound, Problem
 from katib.store.artifacts.paths import artifact_path
 from katib.store.sql.documents import load
+from katib.store.sql.key_lists import among_keys
 from katib.store.sql.keys import digest_of
 from katib.store.sql.schema import trials
 from katib.store.sql.text import storable
@@ -54,7 +55,7 @@ _READ = select(
     _columns.created,
 ).join(trials)
 _READ_ONE = _READ.where(_OF_PATH)
-_READ_ALL = _READ.where(_columns.trial_id.in_(bindparam("runs", expanding=True)))
+_READ_ALL = _READ.where(among_keys(_columns.trial_id, "runs"))
 _INSERT = insert(artifacts)
 _UPDATE = (
     update(artifacts)
@@ -214,6 +215,6 @@ def artifacts_of(connection: Connection, run_keys: Sequence[int]) -> dict[int, t
     """Return the files of runs by key, those of each by path; who has none is absent."""
     found: dict[int, list[Artifact]] = {}
     for some in chunks(run_keys):
-        for row in connection.execute(_READ_ALL, {"runs": some}):
+        for row in connection.execute(_READ_ALL, {"runs": some}).all():
             found.setdefault(row[0], []).append(_artifact(row))
     return {run: tuple(sorted(files, key=lambda file: file.path)) for run, files in found.items()}

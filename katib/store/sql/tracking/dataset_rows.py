@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from katib.errors import Conflict, NotFound
 from katib.store.sql.documents import load
+from katib.store.sql.key_lists import among_keys
 from katib.store.sql.text import storable
 from katib.store.sql.tracking.audit_rows import record_change
 from katib.store.sql.tracking.fact_rows import facts_of, mark_changed, write_facts
@@ -114,7 +115,7 @@ _USES = (
     .join(dataset_versions, dataset_versions.c.id == run_datasets.c.version_id)
     .join(datasets, datasets.c.id == dataset_versions.c.dataset_id)
     .outerjoin(_parents, _parents.c.id == dataset_versions.c.parent_id)
-    .where(run_datasets.c.trial_id.in_(bindparam("runs", expanding=True)))
+    .where(among_keys(run_datasets.c.trial_id, "runs"))
     .order_by(run_datasets.c.trial_id, run_datasets.c.role, run_datasets.c.version_id)
 )
 
@@ -367,6 +368,6 @@ def dataset_uses(connection: Connection, run_keys: Sequence[int]) -> dict[int, t
     """Return what runs used, by key, in the order of roles; who used nothing is absent."""
     found: dict[int, list[DatasetUse]] = {}
     for some in chunks(run_keys):
-        for run, role, tags, *version in connection.execute(_USES, {"runs": some}):
+        for run, role, tags, *version in connection.execute(_USES, {"runs": some}).all():
             found.setdefault(run, []).append(DatasetUse(_version(version), role, load(tags)))
     return {run: tuple(uses) for run, uses in found.items()}

@@ -10,6 +10,7 @@ from sqlalchemy import Table, bindparam, delete, insert, select
 from katib.errors import InvalidInput, Problem
 from katib.store.sql.changes import next_change
 from katib.store.sql.documents import load
+from katib.store.sql.key_lists import among_keys
 from katib.store.sql.schema import trials
 from katib.store.sql.text import storable
 from katib.store.sql.tracking.audit_rows import record_change
@@ -68,7 +69,7 @@ def _facts(table: Table, owner: str, value: str) -> _Facts:
     mine = delete(table).where(of == bindparam("owner"))
     return _Facts(
         owner,
-        select(of, name, table.c[value]).where(of.in_(bindparam("owners", expanding=True))).order_by(of, name),
+        select(of, name, table.c[value]).where(among_keys(of, "owners")).order_by(of, name),
         insert(table),
         mine.where(name.in_(bindparam("names", expanding=True))),
         mine,
@@ -96,16 +97,19 @@ def facts_of(
     found: dict[int, tuple[dict[str, str], dict[str, Json]]] = {}
     for some in chunks(keys):
         if tags:
-            for key, name, text in connection.execute(tables.tags.read, {"owners": some}):
+            for key, name, text in connection.execute(tables.tags.read, {"owners": some}).all():
                 found.setdefault(key, ({}, {}))[0][name] = text
         if properties:
-            for key, name, value in connection.execute(tables.properties.read, {"owners": some}):
+            for key, name, value in connection.execute(tables.properties.read, {"owners": some}).all():
                 found.setdefault(key, ({}, {}))[1][name] = load(value)
     return {key: Facts(*both) for key, both in found.items()}
 
 
-def write_facts(connection: Connection, kind: NodeKind, key: int, facts: Facts) -> None:
+def write_facts(connection: Connection, kind: NodeKind, key: int, facts: Facts, *, are_new: bool = False) -> None:
     """Insert or replace facts of a record whose row is locked or new.
+
+    Args:
+        are_new: Whether the record has none yet.
 
     Raises:
         InvalidInput: A name is empty or too long, or a property is no JSON.
@@ -118,7 +122,8 @@ def write_facts(connection: Connection, kind: NodeKind, key: int, facts: Facts) 
     for table, rows in ((tables.tags, tags), (tables.properties, properties)):
         if not rows:
             continue
-        _remove(connection, table, key, rows)
+        if not are_new:
+            _remove(connection, table, key, rows)
         connection.execute(table.insert, [{table.owner: key, "name": name, **row} for name, row in rows.items()])
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, delete, insert, select
 
 from katib.errors import Conflict, InvalidInput, Problem
+from katib.store.sql.key_lists import among_keys
 from katib.store.sql.keys import digest_of
 from katib.store.sql.text import storable
 from katib.store.sql.tracking.scope import chunks
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["add_parameters", "delete_parameters", "insert_parameters", "parameters_of", "replace_parameters"]
+__all__ = [
+    "add_parameters",
+    "check_names",
+    "delete_parameters",
+    "insert_parameters",
+    "parameters_of",
+    "replace_parameters",
+]
 
 _NAMES = select(parameter_names.c.digest, parameter_names.c.id).where(
     parameter_names.c.digest.in_(bindparam("digests", expanding=True))
@@ -30,7 +38,7 @@ _INSERT = insert(parameters)
 _READ = (
     select(parameters.c.trial_id, parameter_names.c.name, parameters.c.text)
     .join(parameter_names)
-    .where(parameters.c.trial_id.in_(bindparam("trials", expanding=True)))
+    .where(among_keys(parameters.c.trial_id, "trials"))
     .order_by(parameters.c.trial_id, parameters.c.parameter_id)
 )
 _CLEAR = delete(parameters).where(parameters.c.trial_id.in_(bindparam("trials", expanding=True)))
@@ -40,7 +48,7 @@ def parameters_of(connection: Connection, runs: Sequence[int]) -> dict[int, tupl
     """Return the parameters of runs by key, in the order in which their names were first seen; who has none is absent."""
     found: dict[int, list[Parameter]] = {}
     for some in chunks(runs):
-        for run, name, text in connection.execute(_READ, {"trials": some}):
+        for run, name, text in connection.execute(_READ, {"trials": some}).all():
             found.setdefault(run, []).append(Parameter(name, text, reported_number(text)))
     return {run: tuple(some) for run, some in found.items()}
 
@@ -65,6 +73,12 @@ def insert_parameters(connection: Connection, given: Mapping[int, Iterable[tuple
         connection.execute(_INSERT, rows)
 
 
+def check_names(given: Iterable[str]) -> None:
+    """Raise InvalidInput for a parameter without a name."""
+    if not all(given):
+        raise InvalidInput([Problem("the name of a parameter", "is required")])
+
+
 def add_parameters(connection: Connection, run: int, given: Mapping[str, str], *, replace: bool) -> bool:
     """Add parameters to a run whose row is locked or new, and return whether that changed anything.
 
@@ -72,8 +86,7 @@ def add_parameters(connection: Connection, run: int, given: Mapping[str, str], *
         Conflict: One has another text, and is not to be replaced.
         InvalidInput: A name is empty.
     """
-    if not all(given):
-        raise InvalidInput([Problem("the name of a parameter", "is required")])
+    check_names(given)
     known = {parameter.name: parameter.text for parameter in parameters_of(connection, [run]).get(run, ())}
     wanted = {storable(name): storable(text) for name, text in given.items()}
     other = sorted(name for name in wanted.keys() & known.keys() if wanted[name] != known[name])

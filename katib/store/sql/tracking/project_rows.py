@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, insert, select, update
 
 from katib.errors import Conflict, NotFound
+from katib.store.sql.key_lists import among_keys
 from katib.store.sql.text import storable
 from katib.store.sql.tracking.audit_rows import record_change
 from katib.store.sql.tracking.fact_rows import facts_of, write_facts
@@ -46,7 +47,7 @@ _READ = select(
     _columns.updated,
     _columns.deleted,
 )
-_SOME = _READ.where(_columns.id.in_(bindparam("keys", expanding=True)))
+_SOME = _READ.where(among_keys(_columns.id, "keys"))
 _NAMED = select(_columns.id, _columns.uid, _columns.deleted).where(
     _columns.namespace == bindparam("namespace"), _columns.name == bindparam("name")
 )

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, bindparam, case, exists, false, func, literal, select
 
-from katib.api.trial import TrialState
 from katib.errors import Unsupported
 from katib.store.query.text_match import exact_text
 from katib.store.query.to_sql import Source
@@ -34,6 +33,7 @@ from katib.store.sql.tracking_tables import (
     run_properties,
     run_tags,
 )
+from katib.store.tracking.mlflow_status import MLFLOW_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from katib.store.query.tree import Field
 
 __all__ = [
-    "MLFLOW_STATUSES",
     "RunFields",
     "among",
     "dataset_source",
@@ -55,17 +54,6 @@ __all__ = [
     "status_of",
 ]
 
-MLFLOW_STATUSES: Final[Mapping[TrialState, str]] = MappingProxyType(
-    {
-        TrialState.CREATED: "SCHEDULED",
-        TrialState.RUNNING: "RUNNING",
-        TrialState.SUCCEEDED: "FINISHED",
-        TrialState.EARLY_STOPPED: "FINISHED",
-        TrialState.KILLED: "KILLED",
-        TrialState.FAILED: "FAILED",
-        TrialState.METRICS_UNAVAILABLE: "FAILED",
-    }
-)
 """What MLflow calls the states. A trial that was stopped early did what it should."""
 
 _NOBODY: Final = -1
@@ -230,14 +218,19 @@ _ATTRIBUTES: Final[Mapping[str, Source]] = MappingProxyType(
 )
 
 
+def _title_of(experiment: Any) -> ColumnElement[str]:
+    """Return what an experiment is called; one that is deleted has no title any more."""
+    root = trials.alias()
+    name = select(root.c.name).where(root.c.id == experiment.c.root_id).scalar_subquery()
+    return func.coalesce(experiment.c.title, name, type_=StoredText())
+
+
 def _attribute(name: str) -> Source:
     if name in _ATTRIBUTES:
         return _ATTRIBUTES[name]
     if name in {"experiment", "experiment_id"}:
         above = experiments.alias()
-        value = (
-            above.c.uid if name == "experiment_id" else func.coalesce(above.c.title, above.c.name, type_=StoredText())
-        )
+        value = above.c.uid if name == "experiment_id" else _title_of(above)
         return Source(value, rows=above, matching=above.c.id == trials.c.experiment_id)
     project = projects.alias()
     values: dict[str, ColumnElement[str]] = {

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from katib.api.trial import TrialState
 from katib.errors import NotFound
 from katib.store.sql.documents import load
+from katib.store.sql.key_lists import among_keys
 from katib.store.sql.schema import experiments, trials
 from katib.store.sql.tracking.artifact_rows import artifacts_of
 from katib.store.sql.tracking.dataset_rows import dataset_uses
@@ -45,7 +46,7 @@ _SOME = (
         projects.c.name.label("project_name"),
         experiments.c.uid.label("experiment"),
         _parent.c.uid.label("parent"),
-        _parent.c.name.label("parent_name"),
+        func.coalesce(experiments.c.title, _parent.c.name).label("parent_name"),
         _as_root.c.uid.label("root_of"),
         _runs.name,
         _runs.title,
@@ -70,14 +71,14 @@ _SOME = (
     .outerjoin(experiments, experiments.c.id == _runs.experiment_id)
     .outerjoin(_parent, _parent.c.id == experiments.c.root_id)
     .outerjoin(_as_root, _as_root.c.root_id == _runs.id)
-    .where(_runs.id.in_(bindparam("keys", expanding=True)))
+    .where(among_keys(_runs.id, "keys"))
 )
 _NAMED = select(_runs.id).where(_runs.experiment_id == bindparam("experiment"), _runs.name == bindparam("name"))
 
 
 def runs_by_key(connection: Connection, keys: Sequence[int], parts: Collection[RunPart]) -> dict[int, Run]:
     """Return runs by key; a key that nobody has is absent."""
-    rows = [row for some in chunks(keys) for row in connection.execute(_SOME, {"keys": some})]
+    rows = [row for some in chunks(keys) for row in connection.execute(_SOME, {"keys": some}).all()]
     present = [row.key for row in rows]
     facts = facts_of(
         connection, NodeKind.RUN, present, tags=RunPart.TAGS in parts, properties=RunPart.PROPERTIES in parts

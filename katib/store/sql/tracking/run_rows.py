@@ -18,13 +18,13 @@ from katib.store.sql.text import storable
 from katib.store.sql.tracking import metric_rows, parameter_rows
 from katib.store.sql.tracking.audit_rows import record_change
 from katib.store.sql.tracking.fact_rows import mark_changed, write_facts
-from katib.store.sql.tracking.project_rows import default_project
+from katib.store.sql.tracking.project_rows import named_project_key
 from katib.store.sql.tracking.provenance_rows import documents, intern
 from katib.store.sql.tracking.root_runs import NO_TRIAL
 from katib.store.sql.tracking.run_parts import runs_by_key
 from katib.store.sql.tracking.scope import (
     chosen_id,
-    experiment_key,
+    lock_experiment_row,
     lock_run,
     project_key,
     refuse_deleted,
@@ -34,8 +34,8 @@ from katib.store.sql.tracking.scope import (
 from katib.store.sql.tracking.search_rows import free_title, insert_search
 from katib.store.sql.tracking_tables import projects
 from katib.store.sql.values import micros
-from katib.store.tracking.protocol import ALL_PARTS, NO_LOG
-from katib.store.tracking.records import ExperimentKind, LogReceipt, Node, NodeKind, Run
+from katib.store.tracking.protocol import ALL_PARTS, NO_FACTS, NO_LOG
+from katib.store.tracking.records import DEFAULT_PROJECT, ExperimentKind, LogReceipt, Node, NodeKind, Run, RunPart
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from katib.api.trial import TrialState
     from katib.store.protocol import Observed, Reported
     from katib.store.sql.tracking.scope import ProjectKey, RunKey, Scope
-    from katib.store.tracking.records import Json, Log, NewRun, RunPart
+    from katib.store.tracking.records import Json, Log, NewRun
 
 __all__ = [
     "append",
@@ -145,9 +145,29 @@ def create_run(connection: Connection, scope: Scope, new: NewRun, parts: Collect
     row["change"] = next_change(connection)
     inserted = connection.execute(_INSERT, row).inserted_primary_key
     key = int(inserted[0]) if inserted else 0
-    _write_log(connection, key, new.log)
+    given = _write_first_log(connection, key, new.log)
     record_change(connection, scope, "create", Node(NodeKind.RUN, uid))
-    return runs_by_key(connection, [key], parts)[key]
+    return runs_by_key(connection, [key], given.intersection(parts))[key]
+
+
+def _write_first_log(connection: Connection, key: int, log: Log) -> frozenset[RunPart]:
+    """Store what is logged with a new run, and return which parts it has now."""
+    if log.parameters:
+        parameter_rows.check_names(log.parameters)
+        parameter_rows.insert_parameters(connection, {key: log.parameters.items()})
+    if log.facts != NO_FACTS:
+        write_facts(connection, NodeKind.RUN, key, log.facts, are_new=True)
+    metric_rows.first_samples(connection, key, log.samples)
+    return frozenset(
+        part
+        for part, given in (
+            (RunPart.PARAMETERS, log.parameters),
+            (RunPart.TAGS, log.facts.tags),
+            (RunPart.PROPERTIES, log.facts.properties),
+            (RunPart.METRICS, log.samples),
+        )
+        if given
+    )
 
 
 def _home(connection: Connection, scope: Scope, new: NewRun) -> _Home:
@@ -157,19 +177,17 @@ def _home(connection: Connection, scope: Scope, new: NewRun) -> _Home:
         project = project_key(connection, scope, new.project_id)
         refuse_deleted("project", project.deleted)
     if new.experiment_id is not None:
-        found = experiment_key(connection, scope, new.experiment_id)
+        found = lock_experiment_row(connection, scope, new.experiment_id)
         refuse_deleted("experiment", found.deleted)
         if found.kind == ExperimentKind.KATIB.value:
             raise Conflict("the experiment is driven here: nobody else adds trials to it")
-        connection.execute(_LOCK, {"key": found.key}).close()
         home = _Home(found.project, found.key, unique_name=True)
     elif new.parent_id is not None:
         parent = lock_run(connection, scope, new.parent_id)
         refuse_deleted("parent run", parent.deleted)
         home = _Home(parent.project, _experiment_below(connection, scope, parent))
     elif project is None:
-        default = default_project(connection, scope)
-        home = _Home(project_key(connection, scope, default.id).key)
+        home = _Home(named_project_key(connection, scope, DEFAULT_PROJECT))
     else:
         home = _Home(project.key)
     if project is not None and project.key != home.project:
@@ -203,7 +221,7 @@ def _experiment_below(connection: Connection, scope: Scope, parent: RunKey) -> i
 def _name(connection: Connection, home: _Home, wanted: str | None, uid: str) -> dict[str, Any]:
     """Return the columns of a name: another run of the experiment may have it already where that is allowed."""
     if wanted is None:
-        return {"name": f"run-{uid[:8]}", "title": None}
+        return {"name": f"run-{uid[:12]}", "title": None}
     if not wanted:
         raise InvalidInput([Problem("name", "is required, or left out")])
     if home.experiment is None and len(storable(wanted)) <= LONGEST_NAME:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select
 
 from katib.errors import Conflict, NotFound
 from katib.store.sql.appended_rows import as_rows
@@ -34,7 +34,6 @@ _Result: TypeAlias = "LogReceipt | int | Exception"
 _COLLECTED = select(collectors.c.trial_id, func.coalesce(collectors.c.collected, collectors.c.next_sequence)).where(
     collectors.c.trial_id.in_(bindparam("runs", expanding=True))
 )
-_COLLECT = update(collectors).where(collectors.c.trial_id == bindparam("run")).values(collected=bindparam("count"))
 
 
 def write_samples(connection: Connection, changes: Sequence[SampleChange]) -> list[_Result]:
@@ -56,7 +55,6 @@ def write_samples(connection: Connection, changes: Sequence[SampleChange]) -> li
             logged.setdefault(place, []).extend(rows)
     stored = count_stored(connection, logged, with_steps=True)
     fresh: dict[Place, list[Row]] = {}
-    before = dict(collected)
     results: list[_Result] = []
     for place, change, rows in zip(places, changes, groups, strict=True):
         if not isinstance(place, Place):
@@ -71,10 +69,7 @@ def write_samples(connection: Connection, changes: Sequence[SampleChange]) -> li
             fresh.setdefault(place, []).extend(rows[collected[place.key] - change.first_sequence :])
             collected[place.key] = max(collected[place.key], change.first_sequence + len(rows))
             results.append(collected[place.key])
-    add(connection, fresh, following)
-    counted = [{"run": key, "count": count} for key, count in collected.items() if count != before[key]]
-    if counted:
-        connection.execute(_COLLECT, counted)
+    add(connection, fresh, following, collected)
     return results
 
 

@@ -206,7 +206,7 @@ def run_keys(connection: Connection, scope: Scope, run_ids: Iterable[str]) -> di
     return {
         row.uid: RunKey(*row)
         for some in chunks(wanted)
-        for row in connection.execute(_SOME_RUNS, {"uids": some, "namespace": storable(scope.namespace)})
+        for row in connection.execute(_SOME_RUNS, {"uids": some, "namespace": storable(scope.namespace)}).all()
     }
 
 

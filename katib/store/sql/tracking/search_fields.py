@@ -32,7 +32,7 @@ SEARCHED: Final = experiments.join(_ROOT, _ROOT.c.id == experiments.c.root_id)
 _ATTRIBUTES: Final[Mapping[str, Source]] = MappingProxyType(
     {
         "experiment_id": Source(experiments.c.uid),
-        "name": Source(func.coalesce(experiments.c.title, experiments.c.name, type_=StoredText())),
+        "name": Source(func.coalesce(experiments.c.title, _ROOT.c.name, type_=StoredText())),
         "state": Source(state_text(_ROOT.c.state)),
         "creation_time": Source(experiments.c.created, always=True),
         "last_update_time": Source(experiments.c.updated),

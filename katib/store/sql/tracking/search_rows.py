@@ -6,16 +6,17 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from katib.api.trial import TrialState
 from katib.errors import Conflict, NotFound
 from katib.store.sql.documents import load
+from katib.store.sql.key_lists import among_keys
 from katib.store.sql.schema import experiments, trials
 from katib.store.sql.text import storable
 from katib.store.sql.tracking.audit_rows import record_change
 from katib.store.sql.tracking.fact_rows import facts_of, mark_changed, write_facts
-from katib.store.sql.tracking.project_rows import default_project
+from katib.store.sql.tracking.project_rows import named_project_key
 from katib.store.sql.tracking.root_runs import insert_root
 from katib.store.sql.tracking.scope import (
     chunks,
@@ -27,7 +28,7 @@ from katib.store.sql.tracking.scope import (
 )
 from katib.store.sql.tracking_tables import projects
 from katib.store.sql.values import micros, moment, pack
-from katib.store.tracking.records import ExperimentKind, Facts, Node, NodeKind, SearchExperiment
+from katib.store.tracking.records import DEFAULT_PROJECT, ExperimentKind, Facts, Node, NodeKind, SearchExperiment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ _SOME = (
         trials.c.id,
         trials.c.uid,
         _columns.namespace,
-        trials.c.name,
+        func.coalesce(_columns.title, trials.c.name),  # one that is deleted has no title
         _columns.kind,
         _columns.description,
         _columns.owner,
@@ -74,7 +75,7 @@ _SOME = (
     )
     .join(projects, projects.c.id == _columns.project_id)
     .join(trials, trials.c.id == _columns.root_id)
-    .where(_columns.id.in_(bindparam("keys", expanding=True)))
+    .where(among_keys(_columns.id, "keys"))
 )
 _TITLED = select(_columns.id, _columns.uid).where(
     _columns.project_id == bindparam("project"), _columns.title == bindparam("title")
@@ -85,7 +86,7 @@ _INSERT = insert(experiments)
 
 def searches_by_key(connection: Connection, keys: Sequence[int]) -> dict[int, SearchExperiment]:
     """Return experiments by key."""
-    rows = [row for some in chunks(keys) for row in connection.execute(_SOME, {"keys": some})]
+    rows = [row for some in chunks(keys) for row in connection.execute(_SOME, {"keys": some}).all()]
     facts = facts_of(connection, NodeKind.RUN, [row[3] for row in rows])
     return {
         key: SearchExperiment(
@@ -178,19 +179,21 @@ def create_search(
             raise Conflict(f"the id {uid!r} is in use")
     short("the name of an experiment", name)
     if project_id is None:
-        project_id = default_project(connection, scope).id
-    project = project_key(connection, scope, project_id)
-    refuse_deleted("project", project.deleted)
-    _refuse_title(connection, project.key, name)
+        project = named_project_key(connection, scope, DEFAULT_PROJECT)
+    else:
+        known_project = project_key(connection, scope, project_id)
+        refuse_deleted("project", known_project.deleted)
+        project = known_project.key
+    _refuse_title(connection, project, name)
     now = datetime.now(UTC)
     owner = storable(scope.actor)[:255]
-    root = insert_root(connection, project=project.key, name=name, owner=owner, created=now, state=TrialState.RUNNING)
+    root = insert_root(connection, project=project, name=name, owner=owner, created=now, state=TrialState.RUNNING)
     write_facts(connection, NodeKind.RUN, root, facts)
     key = insert_search(
         connection,
         scope,
         uid=uid,
-        project=project.key,
+        project=project,
         root=root,
         title=name,
         created=now,

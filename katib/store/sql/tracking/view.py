@@ -18,6 +18,7 @@ from katib.store.sql.tracking import (
     fact_rows,
     finding,
     flat_rows,
+    likeness,
     lineage_rows,
     metric_rows,
     project_rows,
@@ -410,6 +411,44 @@ class SqlTracking(Tracking):
     @override
     def compare(self, run_ids: Sequence[str]) -> Comparison:
         return self._database.read(comparing.compare, self._scope, run_ids)
+
+    @override
+    def pareto_runs(
+        self,
+        objectives: Sequence[tuple[str, str]],
+        *,
+        scope: RunScope = WHOLE_NAMESPACE,
+        parts: Collection[RunPart] = ALL_PARTS,
+    ) -> list[Run]:
+        return self._database.read(
+            likeness.pareto_runs, self._scope, objectives, scope, parts=parts, now=datetime.now(UTC)
+        )
+
+    @override
+    def similar_runs(
+        self,
+        run_id: str,
+        *,
+        limit: int = 10,
+        scope: RunScope | None = None,
+        parts: Collection[RunPart] = ALL_PARTS,
+    ) -> list[tuple[Run, float]]:
+        return self._database.read(
+            likeness.similar_runs,
+            self._scope,
+            run_id,
+            limit=limit,
+            run_scope=scope,
+            parts=parts,
+            now=datetime.now(UTC),
+        )
+
+    @override
+    def importances(self, experiment_id: str, metric: str | None = None) -> dict[str, float]:
+        # Loads Optuna and computes for a while, so it is neither imported with the store nor inside a transaction.
+        from katib.store.optuna.importance import importances
+
+        return importances(self, experiment_id, metric)
 
     @override
     def changed_runs(

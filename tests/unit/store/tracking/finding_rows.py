@@ -14,8 +14,8 @@ from katib.store.query.vocabulary import Entity, Type
 from katib.store.sql import schema
 from katib.store.sql import tracking_tables as tables
 from katib.store.sql.keys import digest_of
-from katib.store.sql.tracking.run_fields import MLFLOW_STATUSES
 from katib.store.sql.values import micros, moment, pack
+from katib.store.tracking.mlflow_status import MLFLOW_STATUSES
 
 NAMESPACE = "ours"
 MINE, OTHER, FOREIGN = 1, 2, 3

@@ -29,7 +29,14 @@ def exit_code_of(status: ExperimentStatus | None) -> int:
 
 
 def drive(
-    settings: Settings, store: FullStore, experiment: Experiment, *, runtime: str | None, no_live: bool, quiet: bool
+    settings: Settings,
+    store: FullStore,
+    experiment: Experiment,
+    *,
+    runtime: str | None,
+    tracking_uri: str | None,
+    no_live: bool,
+    quiet: bool,
 ) -> int:
     """Run an experiment to its end, print its result, and return the exit code."""
     from katib.cli.run_summary import command_of, summary_lines
@@ -37,7 +44,7 @@ def drive(
     from katib.local.signals import stop_on_signals
 
     view = _view(settings, experiment, no_live=no_live, quiet=quiet)
-    driver = Driver(settings.home, store, experiment, runtime=runtime, listener=view)
+    driver = Driver(settings.home, store, experiment, runtime=runtime, tracking_uri=tracking_uri, listener=view)
     try:
         with stop_on_signals(driver.request_stop), view:
             status = driver.run()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from katib.errors import InvalidInput, KatibError
+from katib.errors import InvalidInput, KatibError, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +49,8 @@ def files_place(artifacts: str | None, url: str | None, settings: Settings, *, w
 
     Raises:
         InvalidInput: Nobody said where they are, and the store is no file.
+        Unsupported: The extra ``server`` is not installed.
     """
-    from katib.cli.store_http import artifacts_place
     from katib.cli.store_url import meant_store
     from katib.store.artifacts import open_artifacts
 
@@ -58,6 +58,12 @@ def files_place(artifacts: str | None, url: str | None, settings: Settings, *, w
         if artifacts is not None:
             raise InvalidInput("--artifacts copies files and --no-artifacts copies none: one of the two")
         return None
+    try:
+        from katib.cli.store_http import artifacts_place
+    except ModuleNotFoundError as error:
+        raise Unsupported(
+            f"files are copied with the extra `server` (there is no module {error.name}), or --no-artifacts"
+        ) from None
     place = artifacts_place(artifacts, meant_store(url, settings))
     if place is None:
         raise InvalidInput("say where files of runs are kept here: --artifacts URL, or --no-artifacts for no files")
@@ -86,10 +92,10 @@ def copy_and_tell(copy: Callable[[Callable[[Copied], None]], Copied], sentence: 
     if copied.failed > _MOST_TOLD:
         note(f"and {copied.failed - _MOST_TOLD:,} more")
     if copied.words:
-        note(f"{_counted(copied.words, 'report')} that are no numbers were left out: MLflow has no place for them")
+        note(f"{_counted(copied.words, 'report')} without a number left out: MLflow has no place for words")
     if copied.models:
         note(
-            f"{_counted(copied.models, 'logged model')} of MLflow 3 were left out; what is among the files of their runs was copied"
+            f"{_counted(copied.models, 'logged model')} of MLflow 3 left out: the files among those of their runs were copied"
         )
     left = f", {_counted(copied.left, 'run')} left alone" if copied.left else ""
     say(

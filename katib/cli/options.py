@@ -21,6 +21,7 @@ __all__ = [
     "References",
     "Runtime",
     "RuntimeOption",
+    "TrackingUriOption",
     "TrialName",
 ]
 
@@ -91,6 +92,17 @@ RuntimeOption = Annotated[
         metavar="HOW",
         help="Run each trial as a process (the default), or its image by docker or podman.",
         show_default=False,
+    ),
+]
+TrackingUriOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        metavar="URL",
+        envvar="KATIB_TRACKING_URI",
+        help="Where this store is served over HTTP: MLflow's client in a trial then logs to the trial's own run.",
+        show_default=False,
+        show_envvar=False,
     ),
 ]
 LiveOption = Annotated[bool, typer.Option("--no-live", help="Print one line per finished trial also on a terminal.")]

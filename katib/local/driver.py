@@ -27,6 +27,7 @@ from katib.engine.status import over
 from katib.errors import InvalidInput, RunnerError
 from katib.local.active_trial import ActiveTrial
 from katib.local.early_stopping import MESSAGE, Watcher
+from katib.local.mlflow_variables import MlflowVariables
 from katib.local.progress import (
     Event,
     Finished,
@@ -81,6 +82,7 @@ class Driver:
         experiment: As the store gave it, with uid and defaults.
         runtime: ``process`` runs the container's command here; ``docker`` and ``podman`` run its image. None: as it was
             submitted.
+        tracking_uri: Where MLflow's client in a trial finds this store; None for nowhere.
         listener: Told everything that happened, after it is recorded.
     """
 
@@ -91,6 +93,7 @@ class Driver:
         experiment: Experiment,
         *,
         runtime: str | None = None,
+        tracking_uri: str | None = None,
         listener: Callable[[Event], None] = _ignore,
     ) -> None:
         self._home = home
@@ -100,6 +103,7 @@ class Driver:
         self._metrics = metric_names(experiment.spec)
         self._runtime = runtime = runtime or runtime_of(experiment)
         self._runs = TrialRuns(home, experiment, runtime)
+        self._mlflow = MlflowVariables(store, experiment, tracking_uri)
         self._runner = ProcessRunner(runtime=runtime)
         self._tell = listener
         self._ledger = Ledger(experiment)
@@ -499,7 +503,7 @@ class Driver:
         job = self._jobs.get(record.name)
         if job is None:
             job = self._jobs[record.name] = self._store.job(self._uid, record.name) or self._runs.job(record)
-        return self._runs.run(record, job)
+        return self._runs.run(record, job, self._mlflow.of(record.name))
 
 
 def _now() -> datetime:

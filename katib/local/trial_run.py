@@ -99,8 +99,12 @@ class TrialRuns:
         here = str(self._checkpoints / record.name) if self._runtime == PROCESS else self._checkpoint_path
         return {"KATIB_TRIAL_DIR": here}
 
-    def run(self, record: TrialRecord, job: Mapping[str, Any]) -> TrialRun:
-        """Return what the runner needs to run a trial, or to find it again."""
+    def run(self, record: TrialRecord, job: Mapping[str, Any], variables: Mapping[str, str] | None = None) -> TrialRun:
+        """Return what the runner needs to run a trial, or to find it again.
+
+        Args:
+            variables: More of them for its environment.
+        """
         return TrialRun(
             name=record.name,
             folder=self._home.trial_folder(self._uid, record.name),
@@ -114,6 +118,7 @@ class TrialRuns:
                 # A line that Python prints is seen when it is printed, as on a terminal.
                 "PYTHONUNBUFFERED": "1",
                 **self._checkpoint_variable(record),
+                **(variables or {}),
             },
             paths={**self._local(collector_path, record), **self._checkpoint(record)},
             folders={**self._local(collector_folder, record), **self._checkpoint(record)},

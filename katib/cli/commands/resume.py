@@ -13,6 +13,7 @@ from katib.cli.options import (
     ParallelOption,
     QuietOption,
     Runtime,
+    TrackingUriOption,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def command(
     runtime: Annotated[
         Runtime | None, typer.Option("--runtime", help="Run trials otherwise than they were run before.")
     ] = None,
+    tracking_uri: TrackingUriOption = None,
     no_live: LiveOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -43,4 +45,6 @@ def command(
     with settings.open_store() as store:
         experiment = experiment_named(store, settings.namespace, name)
         ready = resume(settings.home, store, experiment, max_trials=max_trials, parallel=parallel)
-        raise typer.Exit(drive(settings, store, ready, runtime=runtime, no_live=no_live, quiet=quiet))
+        raise typer.Exit(
+            drive(settings, store, ready, runtime=runtime, tracking_uri=tracking_uri, no_live=no_live, quiet=quiet)
+        )

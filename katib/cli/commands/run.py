@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from katib.cli.options import LiveOption, MaxTrialsOption, ParallelOption, QuietOption, Runtime, RuntimeOption
+from katib.cli.options import (
+    LiveOption,
+    MaxTrialsOption,
+    ParallelOption,
+    QuietOption,
+    Runtime,
+    RuntimeOption,
+    TrackingUriOption,
+)
 
 if TYPE_CHECKING:
     from katib.api.experiment import Experiment
@@ -34,6 +42,7 @@ def command(
         int | None, typer.Option("--seed", metavar="N", help="Make the suggestions reproducible, instead of spec.seed.")
     ] = None,
     runtime: RuntimeOption = Runtime.PROCESS,
+    tracking_uri: TrackingUriOption = None,
     no_live: LiveOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -61,7 +70,9 @@ def command(
         worst = 0
         for experiment in experiments:
             stored = submit(settings.home, store, experiment, replaces=replace)
-            code = drive(settings, store, stored, runtime=runtime, no_live=no_live, quiet=quiet)
+            code = drive(
+                settings, store, stored, runtime=runtime, tracking_uri=tracking_uri, no_live=no_live, quiet=quiet
+            )
             worst = max(worst, code)
             if code not in {0, 1}:
                 break  # stopped by its user

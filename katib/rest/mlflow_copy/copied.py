@@ -57,4 +57,6 @@ class Copied:
         """Note what could not be copied."""
         self.failed += 1
         if len(self.failures) < _MOST_TOLD:
-            self.failures.append(Failure(what, str(error)))
+            # Of a fault that is in no place of a document, the sentence alone.
+            why = "; ".join(line.removeprefix("document: ") for line in str(error).splitlines())
+            self.failures.append(Failure(what, why))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from katib.errors import Conflict, KatibError, NotFound
 from katib.rest.mlflow import messages
@@ -69,16 +69,29 @@ def export_runs(
     return _Export(server, tracking, artifacts, deleted=deleted, progress=progress).run(projects)
 
 
+class _Known(NamedTuple):
+    """A run that the server has.
+
+    Attributes:
+        digest: Of what it was here when it was copied as a whole; empty if it was not yet.
+    """
+
+    id: str
+    name: str
+    digest: str = ""
+    deleted: bool = False
+
+
 class _Experiment:
     """An experiment of the server, and which of our runs it has.
 
     Attributes:
-        runs: The server's run, digest and whether it is deleted, by the id of ours.
+        runs: The server's, by the id of ours.
     """
 
     def __init__(self, experiment_id: str) -> None:
         self.id = experiment_id
-        self.runs: dict[str, tuple[str, str, bool]] = {}
+        self.runs: dict[str, _Known] = {}
 
 
 class _Export:
@@ -184,21 +197,23 @@ class _Export:
         )
         parent_id = self._parent(run, experiment)
         known = experiment.runs.get(run.id) or self._same(run.id, experiment)
-        if known is not None and known[1] == digest:
+        if known is not None and known.digest == digest:
             self._copied.unchanged += 1
-            return known[0]
+            return known.id
         tags[RUN_ID] = run.id
         if parent_id is not None:
             tags[messages.PARENT] = parent_id
-        target = known[0] if known is not None else self._created(message["info"], tags, experiment)
-        if known is not None and known[2]:
+        target = known.id if known is not None else self._created(message["info"], tags, experiment)
+        if known is not None and known.deleted:
             self._server.post("mlflow/runs/restore", {"run_id": target})
-        experiment.runs[run.id] = (target, "", False)
+        experiment.runs[run.id] = _Known(target, run.name)
         self._log(run, target, message, tags if known is not None else {})
         if self._artifacts is not None:
             send_files(self._server, self._artifacts, run, target, self._copied)
         info = message["info"]
-        body = {"run_id": target, "status": info["status"], "run_name": info["run_name"]}
+        body = {"run_id": target, "status": info["status"]}
+        if known is not None and known.name != run.name:
+            body["run_name"] = run.name
         if "end_time" in info:
             body["end_time"] = info["end_time"]
         self._server.post("mlflow/runs/update", body)
@@ -215,13 +230,13 @@ class _Export:
             return None
         known = experiment.runs.get(run.parent_id)
         if known is not None:
-            return known[0]
+            return known.id
         parent = self._tracking.run(run.parent_id, _PARTS)
         if parent.deleted is not None and not self._deleted:
             return None
         return self._run(parent, experiment)
 
-    def _same(self, run_id: str, experiment: _Experiment) -> tuple[str, str, bool] | None:
+    def _same(self, run_id: str, experiment: _Experiment) -> _Known | None:
         """Return the run there that has the very id: it was imported from there, and must not get a twin."""
         try:
             fields = Fields(self._server.get("mlflow/runs/get", run_id=run_id)).message("run")
@@ -269,9 +284,14 @@ class _Export:
             after = points[-1].sequence
 
 
-def _known(fields: Fields, tags: dict[str, str]) -> tuple[str, str, bool]:
+def _known(fields: Fields, tags: dict[str, str]) -> _Known:
     info = fields.message("info")
-    return info.required("run_id"), tags.get(COPIED, ""), info.text("lifecycle_stage") == "deleted"
+    return _Known(
+        info.required("run_id"),
+        info.text("run_name") or "",
+        tags.get(COPIED, ""),
+        info.text("lifecycle_stage") == "deleted",
+    )
 
 
 def _batches(texts: list[dict[str, str]], most: int) -> Iterator[list[dict[str, str]]]:

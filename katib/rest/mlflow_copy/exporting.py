@@ -207,7 +207,7 @@ class _Export:
         if known is not None and known.deleted:
             self._server.post("mlflow/runs/restore", {"run_id": target})
         experiment.runs[run.id] = _Known(target, run.name)
-        self._log(run, target, message, tags if known is not None else {})
+        self._log(run, target, message, {} if known is None else self._changed(target, tags))
         if self._artifacts is not None:
             send_files(self._server, self._artifacts, run, target, self._copied)
         info = message["info"]
@@ -256,6 +256,12 @@ class _Export:
         }
         made = Fields(self._server.post("mlflow/runs/create", body, repeatable=False))
         return made.message("run").message("info").required("run_id")
+
+    def _changed(self, target: str, tags: dict[str, str]) -> dict[str, str]:
+        """Return those tags that the run there has not, or has otherwise."""
+        fields = Fields(self._server.get("mlflow/runs/get", run_id=target)).message("run")
+        there = fields.message("data").pairs("tags")
+        return {name: text for name, text in tags.items() if there.get(name) != text}
 
     def _log(self, run: Run, target: str, message: dict[str, Any], tags: dict[str, str]) -> None:
         for name, texts in (("params", message["data"]["params"]), ("tags", messages.pairs(tags))):

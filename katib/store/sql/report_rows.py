@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam
@@ -12,7 +11,7 @@ from katib.store.sql.appended_rows import Row, as_rows
 from katib.store.sql.named_trials import Named, any_unclaimed, claim, find_named, forget_unclaimed, new_unclaimed
 from katib.store.sql.reported_places import UNCLAIMED_ROWS, Place, add, lock
 from katib.store.sql.schema import unclaimed_observations
-from katib.store.sql.stored_reports import count_stored
+from katib.store.sql.stored_reports import count_stored, missing_rows
 from katib.store.sql.text import storable
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def write_reports(connection: Connection, reports: Sequence[Report]) -> list[Rec
     for place, numbers in by_place.items():
         fresh[place] = []
         for number in numbers:
-            missing = _missing(groups[number], counts[place])
+            missing = missing_rows(groups[number], counts[place])
             stored[number] = len(missing)
             fresh[place] += missing
     add(connection, fresh, following)
@@ -99,15 +98,3 @@ def _claim(connection: Connection, source: Place, place: Place, following: dict[
     rows = connection.execute(_ALL_UNCLAIMED, {"trial": source.key}).all()
     add(connection, {place: [Row(metric, text, time) for metric, text, time, _ in rows]}, following)
     forget_unclaimed(connection, [source.key])
-
-
-def _missing(rows: Sequence[Row], counts: Counter[Row]) -> list[Row]:
-    """Return the rows of one report that are not stored, and count them as stored."""
-    seen: Counter[Row] = Counter()
-    missing = []
-    for row in rows:
-        seen[row] += 1
-        if seen[row] > counts[row]:
-            counts[row] += 1
-            missing.append(row)
-    return missing

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-__all__ = ["count_stored"]
+__all__ = ["count_stored", "missing_rows"]
 
 _MOST_PROBES: Final = 4_096
 """What one query may look for; beyond, each series is read from its first to its last time."""
@@ -129,3 +129,15 @@ def _rows(
     else:
         for metric, text, time, _, trial in found:
             yield trial, Row(metric, text, time)
+
+
+def missing_rows(rows: Sequence[Row], counts: Counter[Row]) -> list[Row]:
+    """Return the rows of one report that are not stored yet, and count them as stored."""
+    seen: Counter[Row] = Counter()
+    missing = []
+    for row in rows:
+        seen[row] += 1
+        if seen[row] > counts[row]:
+            counts[row] += 1
+            missing.append(row)
+    return missing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, select
@@ -13,7 +12,7 @@ from katib.store.sql.key_lists import among_keys
 from katib.store.sql.keys import digest_of
 from katib.store.sql.reported_places import Place, add, lock
 from katib.store.sql.schema import collectors, metrics, observations, summaries, trials
-from katib.store.sql.stored_reports import count_stored
+from katib.store.sql.stored_reports import count_stored, missing_rows
 from katib.store.sql.text import storable
 from katib.store.sql.tracking.scope import chunks
 from katib.store.sql.tracking_tables import projects
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from katib.store.protocol import Reported
-    from katib.store.sql.appended_rows import Row
     from katib.store.sql.tracking.scope import Scope
 
 __all__ = ["delete_metrics", "first_samples", "log_samples", "metrics_of", "series_of_runs"]
@@ -133,12 +131,7 @@ def log_samples(connection: Connection, run: int, samples: Sequence[Reported]) -
     place = Place(known=True, key=run)
     following = lock(connection, [place])
     stored = count_stored(connection, {place: rows}, with_steps=True)[place]
-    seen: Counter[Row] = Counter()
-    missing = []
-    for row in rows:
-        seen[row] += 1
-        if seen[row] > stored[row]:
-            missing.append(row)
+    missing = missing_rows(rows, stored)
     add(connection, {place: missing}, following)
     return LogReceipt(len(missing), len(rows) - len(missing))
 

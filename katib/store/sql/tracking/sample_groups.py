@@ -5,7 +5,6 @@ Functions run in the caller's transaction.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import bindparam, func, select
@@ -14,7 +13,7 @@ from katib.errors import Conflict, NotFound
 from katib.store.sql.appended_rows import as_rows
 from katib.store.sql.reported_places import Place, add, lock
 from katib.store.sql.schema import collectors
-from katib.store.sql.stored_reports import count_stored
+from katib.store.sql.stored_reports import count_stored, missing_rows
 from katib.store.sql.tracking.scope import Scope, chunks, run_keys
 from katib.store.tracking.records import LogReceipt
 
@@ -60,7 +59,7 @@ def write_samples(connection: Connection, changes: Sequence[SampleChange]) -> li
         if not isinstance(place, Place):
             results.append(place)
         elif change.first_sequence is None:
-            missing = _missing(rows, stored[place])
+            missing = missing_rows(rows, stored[place])
             fresh.setdefault(place, []).extend(missing)
             results.append(LogReceipt(len(missing), len(rows) - len(missing)))
         elif change.first_sequence > collected[place.key]:
@@ -102,15 +101,3 @@ def _places(connection: Connection, changes: Sequence[SampleChange]) -> list[Pla
         else:
             places.append(Place(known=True, key=run.key))
     return places
-
-
-def _missing(rows: Sequence[Row], stored: Counter[Row]) -> list[Row]:
-    """Return the rows of one log that are not stored, and count them as stored."""
-    seen: Counter[Row] = Counter()
-    missing = []
-    for row in rows:
-        seen[row] += 1
-        if seen[row] > stored[row]:
-            stored[row] += 1
-            missing.append(row)
-    return missing

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.cli.lookup import Kind, parse_reference
 from katib.errors import Conflict, InvalidInput, NotFound
+from katib.store.query.printing import print_field, print_filter
+from katib.store.query.tree import Compare, Field, IsNan, Reading
+from katib.store.query.vocabulary import Entity, Type
 from katib.store.tracking.records import RunPart, RunScope
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ __all__ = ["best_runs", "comparison_rows", "run_meant"]
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _ORDERS: Final = {"minimize": "ASC", "maximize": "DESC"}
+_NAME: Final = Field(Entity.ATTRIBUTE, "run_name", Type.TEXT)
 _NOTHING: Final = frozenset[RunPart]()
 
 
@@ -40,8 +43,7 @@ def run_meant(tracking: Tracking, word: str) -> Run:
         found = tracking.runs([name], _NOTHING)
         if found:
             return found[0]
-    quoted = name.replace("'", "''")
-    named = tracking.find_runs(f"run_name = '{quoted}'", limit=3, parts=_NOTHING).items
+    named = tracking.find_runs(print_filter(Compare(_NAME, "=", name)), limit=3, parts=_NOTHING).items
     if len(named) > 1:
         told = ", ".join(f"{run.id} ({run.experiment or run.project})" for run in named[:2])
         raise Conflict(f"several runs are named {name!r}: say which one by its id ({told}{', …' * (len(named) > 2)})")  # noqa: PLR2004
@@ -70,33 +72,27 @@ def best_runs(tracking: Tracking, search: SearchExperiment, count: int) -> list[
             raise InvalidInput(
                 f"experiment {search.name!r} has no objective by which a trial is the best: name the runs"
             )
-        metric = _reading(search)
-        page = tracking.find_runs(
-            f"{metric} IS NOT NULL",
-            f"{metric} {_ORDERS[search.objective_type]}",
-            scope=scope,
-            limit=count,
-            parts=[RunPart.METRICS],
+        metric = _objective(search)
+        found = list(
+            tracking.find_runs(
+                print_filter(IsNan(metric, negated=True)),
+                f"{print_field(metric)} {_ORDERS[search.objective_type]}",
+                scope=scope,
+                limit=count,
+                parts=_NOTHING,
+            ).items
         )
-        found = [run for run in page.items if not _is_nan(run, search.objective)]
     if len(found) < 2:  # noqa: PLR2004 - one is like itself
         raise NotFound(f"experiment {search.name!r} has no two trials with a result: there is nothing to compare")
     return found
 
 
-def _is_nan(run: Run, metric: str) -> bool:
-    """Whether the run has no number for a metric: such runs come last in every order."""
-    found = next((one for one in run.metrics if one.name == metric), None)
-    return found is None or found.value is None or math.isnan(found.value)
-
-
-def _reading(search: SearchExperiment) -> str:
-    """Return the objective as an order names it: the latest value, the least or the greatest, as its strategy says."""
-    name = search.objective.replace("`", "``")
+def _objective(search: SearchExperiment) -> Field:
+    """Return the value that counts: the latest, the least or the greatest, as the experiment's strategy says."""
     objective = (search.spec or {}).get("objective") or {}
     strategies = {one.get("name"): one.get("value") for one in objective.get("metricStrategies") or []}
-    strategy = strategies.get(search.objective)
-    return f"{strategy}(metrics.`{name}`)" if strategy in {"min", "max"} else f"metrics.`{name}`"
+    reading = {"min": Reading.MIN, "max": Reading.MAX}.get(strategies.get(search.objective, ""), Reading.VALUE)
+    return Field(Entity.METRIC, search.objective, Type.NUMBER, reading)
 
 
 def comparison_rows(comparison: Comparison, *, equal: bool) -> Iterator[list[str]]:

@@ -1,40 +1,36 @@
-"""Contents of artifacts over the store's API: in pieces of at most 1 MiB, checked, and whole or not at all.
-
-The content is stored first and its record after it, so that what has a record is there. Both are replaced by whoever uploads again.
-"""
+"""Contents of artifacts over the store's API: in pieces of at most 1 MiB, and an upload says at its end what it was."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import grpc
 
 from katib.access import Role
-from katib.errors import Conflict, InvalidInput, NotFound, Overloaded, Problem, Unsupported
+from katib.errors import InvalidInput, Problem
 from katib.rpc import store_v1 as wire
 from katib.rpc.calls import FailedCall
+from katib.rpc.file_pieces import DamagedFile
 from katib.rpc.requests import decoded
+from katib.rpc.run_files import RunFiles
 from katib.rpc.status import Status
 from katib.rpc.tracking_messages import artifact_message
 from katib.rpc.tracking_requests import required
 from katib.rpc.tracking_values import read_document, read_time
+from katib.rpc.transfers import Transfers
 from katib.store.artifacts.paths import artifact_path
-from katib.store.tracking.records import ArtifactState, RetentionPolicy
+from katib.store.tracking.records import RetentionPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from katib.rpc.callers import Caller, Callers
     from katib.rpc.calls import Call
     from katib.rpc.tracking_calls import TrackingCalls
-    from katib.store.artifacts import ArtifactReader, ArtifactStore
+    from katib.store.artifacts import ArtifactStore
     from katib.store.tracking.protocol import Tracking
-    from katib.store.tracking.records import Artifact, Run
 
 __all__ = ["PIECE", "TrackingFiles"]
 
@@ -42,7 +38,6 @@ T = TypeVar("T")
 
 PIECE: Final = 1 << 20
 """The largest piece of content in a message, in bytes."""
-_NO_PARTS: Final = frozenset[Any]()
 
 
 class TrackingFiles:
@@ -66,20 +61,18 @@ class TrackingFiles:
         patience: float = 60.0,
     ) -> None:
         self._artifacts = artifacts
+        self._transfers = Transfers(most)
+        self._files = RunFiles(artifacts, self._transfers)
         self._tracking = tracking
         self._callers = callers
-        self._most = most
         self._patience = patience
-        self._moving = 0
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._wanted: Counter[str] = Counter()
-        self._threads = ThreadPoolExecutor(most + 1, thread_name_prefix="files")
 
     def __enter__(self) -> Self:
+        self._transfers.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    def __exit__(self, *error: object) -> None:
+        self._transfers.__exit__(*error)
 
     # -- the calls ----------------------------------------------------------------------------------------------------
 
@@ -91,36 +84,18 @@ class TrackingFiles:
         start = first.start
         required(start, "run_id", "path")
         path, metadata = artifact_path(start.path), read_document(start, "metadata")
-        caller = await self._callers.admit(call.metadata, start.namespace, Role.WRITE)
-        artifacts = self._place()
-        run = await self._run(caller, start.run_id, writing=True)
-        target = _target(run, path)
-        with self._room():
-            async with self._alone(target):
-                feed = _Feed(self._pieces(requests))
-                try:
-                    info = await self._in_thread(
-                        lambda: artifacts.put(
-                            target, feed, content_type=start.content_type or None, if_absent=start.if_absent
-                        )
-                    )
-                finally:
-                    feed.stop()
-                record = await self._tracking.write(
-                    caller.namespace,
-                    lambda tracking: tracking.put_artifact(
-                        run.id,
-                        path,
-                        type=start.type,
-                        uri=f"mlflow-artifacts:/{info.path}",
-                        state=ArtifactState.STORED,
-                        size=info.size,
-                        sha256=info.sha256,
-                        content_type=info.content_type,
-                        metadata=metadata,
-                    ),
-                    actor=caller.name,
-                )
+        records = await self._records(call, start.namespace, Role.WRITE)
+        run = await self._files.run(records, start.run_id, writing=True)
+        record = await self._files.put(
+            records,
+            run,
+            path,
+            self._pieces(requests),
+            content_type=start.content_type or None,
+            type=start.type,
+            if_absent=start.if_absent,
+            metadata=metadata,
+        )
         return artifact_message(record).SerializeToString()
 
     async def download(self, data: bytes, send: Callable[[bytes], Awaitable[None]], call: Call) -> None:
@@ -131,37 +106,29 @@ class TrackingFiles:
         if request.start < 0 or (end is not None and end < request.start):
             raise InvalidInput([Problem("start", "must be 0 or more and not behind the end", request.start)])
         path = artifact_path(request.path)
-        caller = await self._callers.admit(call.metadata, request.namespace, Role.READ)
-        artifacts = self._place()
-        run = await self._run(caller, request.run_id)
-        record = await self._tracking.read(
-            caller.namespace, lambda tracking: tracking.artifact(run.id, path), actor=caller.name
-        )
-        if record.state is not ArtifactState.STORED:
-            raise NotFound(f"the content of {path!r} is not here: {_whereabouts(record)}")
-        with self._room():
-            reader = await self._in_thread(lambda: artifacts.open(_target(run, path), start=request.start, end=end))
+        records = await self._records(call, request.namespace, Role.READ)
+        run = await self._files.run(records, request.run_id)
+        try:
+            _, pieces = await self._files.open(records, run, path, start=request.start, end=end)
             try:
-                await send(wire.DownloadArtifactResponse(artifact=artifact_message(record)).SerializeToString())
-                await self._send(reader, record, send)
+                await send(wire.DownloadArtifactResponse(artifact=artifact_message(pieces.record)).SerializeToString())
+                async for piece in pieces:
+                    for place in range(0, len(piece), PIECE):
+                        chunk = piece[place : place + PIECE]
+                        await send(wire.DownloadArtifactResponse(chunk=chunk).SerializeToString())
             finally:
-                await asyncio.shield(self._in_thread(reader.close))
+                await pieces.aclose()
+        except DamagedFile as damaged:
+            raise FailedCall(Status(grpc.StatusCode.DATA_LOSS, str(damaged))) from None
 
     async def delete(self, data: bytes, call: Call) -> bytes:
         """Remove a file and its record."""
         request = decoded(wire.DeleteArtifactRequest, data)
         required(request, "run_id", "path")
         path = artifact_path(request.path)
-        caller = await self._callers.admit(call.metadata, request.namespace, Role.WRITE)
-        run = await self._run(caller, request.run_id, writing=True)
-        artifacts, target = self._artifacts, _target(run, path)
-        async with self._alone(target):
-            # The record goes last: killed in between, the call is made again and finds it.
-            if artifacts is not None:
-                await self._in_thread(lambda: artifacts.delete(target))
-            await self._tracking.write(
-                caller.namespace, lambda tracking: tracking.delete_artifact(run.id, path), actor=caller.name
-            )
+        records = await self._records(call, request.namespace, Role.WRITE)
+        run = await self._files.run(records, request.run_id, writing=True)
+        await self._files.delete_file(records, run, path)
         return wire.DeleteArtifactResponse().SerializeToString()
 
     async def purge(self, data: bytes, call: Call) -> bytes:
@@ -190,44 +157,9 @@ class TrackingFiles:
 
     # -- what they share ----------------------------------------------------------------------------------------------
 
-    def _place(self) -> ArtifactStore:
-        if self._artifacts is None:
-            raise Unsupported("this server keeps no files: start it with --artifacts")
-        return self._artifacts
-
-    async def _run(self, caller: Caller, run_id: str, *, writing: bool = False) -> Run:
-        run = await self._tracking.read(
-            caller.namespace, lambda tracking: tracking.run(run_id, _NO_PARTS), actor=caller.name
-        )
-        if writing and run.deleted is not None:
-            raise Conflict(f"the run {run.id} is deleted: restore it first")
-        return run
-
-    async def _in_thread(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
-
-    @contextlib.contextmanager
-    def _room(self) -> Iterator[None]:
-        if self._moving >= self._most:
-            raise Overloaded(f"{self._moving} files are on their way, which is all this server takes; ask again")
-        self._moving += 1
-        try:
-            yield
-        finally:
-            self._moving -= 1
-
-    @contextlib.asynccontextmanager
-    async def _alone(self, target: str) -> AsyncIterator[None]:
-        """Let one caller at a time write a file, so that the record is that of the content."""
-        self._wanted[target] += 1
-        try:
-            async with self._locks.setdefault(target, asyncio.Lock()):
-                yield
-        finally:
-            self._wanted[target] -= 1
-            if not self._wanted[target]:
-                del self._wanted[target]
-                self._locks.pop(target, None)
+    async def _records(self, call: Call, namespace: str, role: Role) -> _Records:
+        """Return the store as a caller sees it who may do this."""
+        return _Records(self._tracking, await self._callers.admit(call.metadata, namespace, role))
 
     async def _next(self, requests: AsyncIterator[bytes]) -> bytes | None:
         try:
@@ -259,58 +191,21 @@ class TrackingFiles:
         # A call that was cut off ends like this too.
         raise InvalidInput([Problem("end", "is required, as the last message: nothing was stored")])
 
-    async def _send(self, reader: ArtifactReader, record: Artifact, send: Callable[[bytes], Awaitable[None]]) -> None:
-        whole = reader.start == 0 and reader.end == reader.info.size
-        digest, size = hashlib.sha256(), 0
-        while piece := await self._in_thread(lambda: next(reader, b"")):
-            for start in range(0, len(piece), PIECE):
-                chunk = bytes(piece[start : start + PIECE])
-                digest.update(chunk)
-                size += len(chunk)
-                await send(wire.DownloadArtifactResponse(chunk=chunk).SerializeToString())
-        damaged = whole and record.sha256 is not None and digest.hexdigest() != record.sha256
-        if size != reader.size or damaged:
-            message = f"the content of {record.path!r} is not what was uploaded ({size:,} bytes): upload it again"
-            raise FailedCall(Status(grpc.StatusCode.DATA_LOSS, message))
 
+class _Records:
+    """The tracking store as one caller sees it."""
 
-class _Feed:
-    """Pieces that come in the loop, for a thread that wants them."""
+    def __init__(self, tracking: TrackingCalls, caller: Caller) -> None:
+        self._tracking = tracking
+        self._caller = caller
 
-    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
-        self._pieces = pieces
-        self._loop = asyncio.get_running_loop()
-        self._asked: Any = None
-        self._stopped = False
+    async def read(self, function: Callable[[Tracking], T]) -> T:
+        """Return what a function reads."""
+        return await self._tracking.read(self._caller.namespace, function, actor=self._caller.name)
 
-    def __iter__(self) -> Iterator[bytes]:
-        while True:
-            self._asked = asyncio.run_coroutine_threadsafe(self._piece(), self._loop)
-            piece = self._asked.result()
-            if piece is None:
-                return
-            yield piece
-
-    async def _piece(self) -> bytes | None:
-        if self._stopped:
-            raise Conflict("the call has ended")
-        return await anext(self._pieces, None)
-
-    def stop(self) -> None:
-        """Let the thread go, if it still waits."""
-        self._stopped = True
-        if self._asked is not None:
-            self._asked.cancel()
-
-
-def _target(run: Run, path: str) -> str:
-    return f"{run.project_id}/{run.id}/artifacts/{path}"
-
-
-def _whereabouts(record: Artifact) -> str:
-    if record.state is ArtifactState.LINK:
-        return f"it is a link to {record.uri!r}"
-    return "it was announced and not uploaded"
+    async def write(self, function: Callable[[Tracking], T]) -> T:
+        """Return what a function returns, once it is durable."""
+        return await self._tracking.write(self._caller.namespace, function, actor=self._caller.name)
 
 
 def _check_end(end: wire.UploadArtifactRequest.End, size: int, sha256: str) -> None:

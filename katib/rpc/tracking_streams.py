@@ -132,7 +132,7 @@ class TrackingStreams:
         samples = [sample for piece in pieces for sample in piece.samples]
         number = await self._tracking.write(
             first.caller.namespace,
-            SampleCall[int](first.run_id, samples, int, first.sequence),
+            SampleCall(first.run_id, samples, int, first.sequence),
             actor=first.caller.name,
             size=sum(piece.size for piece in pieces),
         )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["COPIED", "RUN_ID", "export_runs"]
 
 COPIED: Final = "katib.copied"
-"""The tag of a run that is there as a whole: a digest of what it was here."""
+"""The tag of a run that is there as a whole: digests of what it was here and of its files, ``-`` where no files were asked for."""
 
 _PARTS: Final = frozenset({RunPart.PARAMETERS, RunPart.METRICS, RunPart.TAGS, RunPart.DATASETS, RunPart.ARTIFACTS})
 _PAGE: Final = 200
@@ -73,12 +73,12 @@ class _Known(NamedTuple):
     """A run that the server has.
 
     Attributes:
-        digest: Of what it was here when it was copied as a whole; empty if it was not yet.
+        mark: Of what it was here when it was copied as a whole; empty if it was not yet.
     """
 
     id: str
     name: str
-    digest: str = ""
+    mark: str = ""
     deleted: bool = False
 
 
@@ -187,17 +187,10 @@ class _Export:
         if messages.USER not in run.facts.tags:
             tags.pop(messages.USER, None)  # the owner is told as such
         message["data"]["tags"] = messages.pairs(tags)
-        digest = digest_of(
-            {
-                **message,
-                "files": None
-                if self._artifacts is None
-                else sorted((file.path, file.size or 0, file.sha256 or "") for file in run.artifacts),
-            }
-        )
+        mark = self._mark(run, message)
         parent_id = self._parent(run, experiment)
         known = experiment.runs.get(run.id) or self._same(run.id, experiment)
-        if known is not None and known.digest == digest:
+        if known is not None and _is_done(known.mark, mark):
             self._copied.unchanged += 1
             return known.id
         tags[RUN_ID] = run.id
@@ -208,8 +201,6 @@ class _Export:
             self._server.post("mlflow/runs/restore", {"run_id": target})
         experiment.runs[run.id] = _Known(target, run.name)
         self._log(run, target, message, {} if known is None else self._changed(target, tags))
-        if self._artifacts is not None:
-            send_files(self._server, self._artifacts, run, target, self._copied)
         info = message["info"]
         body = {"run_id": target, "status": info["status"]}
         if known is not None and known.name != run.name:
@@ -217,12 +208,19 @@ class _Export:
         if "end_time" in info:
             body["end_time"] = info["end_time"]
         self._server.post("mlflow/runs/update", body)
+        if self._artifacts is not None:
+            send_files(self._server, self._artifacts, run, target, self._copied)
         if not run.state.is_active:
-            self._server.post("mlflow/runs/set-tag", {"run_id": target, "key": COPIED, "value": digest})
+            self._server.post("mlflow/runs/set-tag", {"run_id": target, "key": COPIED, "value": mark})
         if run.deleted is not None:
             self._server.post("mlflow/runs/delete", {"run_id": target})
         self._copied.runs += 1
         return target
+
+    def _mark(self, run: Run, message: dict[str, Any]) -> str:
+        """Return what changes when the run changes."""
+        files = sorted((file.path, file.size or 0, file.sha256 or "") for file in run.artifacts)
+        return f"{digest_of(message)} {'-' if self._artifacts is None else digest_of(files)}"
 
     def _parent(self, run: Run, experiment: _Experiment) -> str | None:
         """Return the id there of the run that this one is nested in, copied now if it is not there."""
@@ -288,6 +286,11 @@ class _Export:
             if over:
                 return
             after = points[-1].sequence
+
+
+def _is_done(before: str, now: str) -> bool:
+    """Whether a run is there as it is now; its files do not count where none are asked for."""
+    return before == now or (now.endswith(" -") and before.partition(" ")[0] == now.partition(" ")[0])
 
 
 def _known(fields: Fields, tags: dict[str, str]) -> _Known:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from katib.errors import Unsupported
 from katib.rest.mlflow.fields import Fields
 from katib.rest.mlflow_copy.server import ServerFault
-from katib.rest.run_files import RunFolder
+from katib.rpc.run_files import RunFolder
 from katib.store.artifacts.paths import artifact_path
 from katib.store.tracking.records import ArtifactState
 

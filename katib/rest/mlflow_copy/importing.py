@@ -224,7 +224,7 @@ class _Import:
         if parent_id is None or parent_id == remote.id:
             return None
         found = next(iter(self._tracking.runs([parent_id], frozenset())), None)
-        if found is None and depth < _DEEPEST:
+        if found is None and parent_id not in self._done and depth < _DEEPEST:
             try:
                 fields = Fields(self._server.get("mlflow/runs/get", run_id=parent_id)).message("run")
                 parent = RemoteRun.of(fields)

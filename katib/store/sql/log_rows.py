@@ -60,7 +60,7 @@ def read_log(
     found: Iterable[Any]
     for key in sorted(chosen.unclaimed):
         query = UNCLAIMED_ROWS.where(*_conditions(unclaimed_observations.c, key, metric_key, start, end)).limit(limit)
-        found = connection.execute(query)
+        found = connection.execute(query).all()
         rows += [
             # Before those of the trial that has claimed them.
             (_EARLIEST if time is None else time, sequence - _MANY, text, metric_id)
@@ -68,7 +68,7 @@ def read_log(
         ]
     if chosen.known is not None:
         query = KNOWN_ROWS.where(*_conditions(observations.c, chosen.known, metric_key, start, end)).limit(limit)
-        found = connection.execute(query)
+        found = connection.execute(query).all()
         rows += [
             (_EARLIEST if time is None else time, sequence, text_of(value, kind, text), metric_id)
             for metric_id, value, kind, text, time, sequence in found

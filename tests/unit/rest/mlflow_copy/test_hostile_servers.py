@@ -36,7 +36,7 @@ def a_run(number, **more):
 class Fake:
     """A server that answers from a table: path -> what is sent, or a function of the query and the body."""
 
-    def __init__(self, **answers):
+    def __init__(self):
         self.answers = {
             SEARCH: {"experiments": [EXPERIMENT]},
             RUNS: {"runs": [a_run(1), a_run(2)]},
@@ -49,6 +49,7 @@ class Fake:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # one packet for an answer
 
             def do_GET(self):
                 parts = urlsplit(self.path)
@@ -67,7 +68,7 @@ class Fake:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_POST = do_GET
+            do_POST = do_GET  # noqa: N815 - what http.server calls
 
             def log_message(self, *_):
                 pass
@@ -97,6 +98,11 @@ def server(fake):
 def tracking(tmp_path):
     with open_store(f"sqlite:///{tmp_path / 'store.db'}") as store:
         yield store.tracking("team-a")
+
+
+@pytest.fixture
+def copying(fake, server, tracking, tmp_path):
+    return fake, server, tracking, tmp_path
 
 
 @pytest.mark.parametrize(
@@ -206,7 +212,8 @@ def test_parents_in_a_ring_are_copied_without(fake, server, tracking):
         ([{"path": "a", "is_dir": False, "file_size": -1}], b"", "file_size"),
     ],
 )
-def test_files_that_are_not_what_was_said_are_not_kept(fake, server, tracking, tmp_path, listed, content, text):
+def test_files_that_are_not_what_was_said_are_not_kept(copying, listed, content, text):
+    fake, server, tracking, tmp_path = copying
     fake.answers[RUNS] = {"runs": [a_run(1)]}
     fake.answers[FILES] = {"root_uri": "mlflow-artifacts:/1/x", "files": listed}
     fake.answers["/api/2.0/mlflow-artifacts/artifacts/1/x/a"] = content

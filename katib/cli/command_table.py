@@ -53,7 +53,7 @@ COMMANDS: Final[dict[str, CommandLine]] = {
     "serve store": CommandLine(
         _SERVE,
         "katib.cli.commands.serve_store",
-        "Keep what runs report, for clients of ours, Katib's, MLflow's and ModelDB's.",
+        "Keep what runs report, for our clients and others'.",
     ),
     "init": CommandLine(_OTHER, "katib.cli.commands.init", "Write a commented experiment to start from."),
     "validate": CommandLine(_OTHER, "katib.cli.commands.validate", "Check experiment files without running anything."),

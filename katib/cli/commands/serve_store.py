@@ -69,7 +69,7 @@ def command(
     grace: GraceOption = "30s",
     metrics_address: MetricsAddressOption = None,
 ) -> None:
-    """Keep what runs report, for clients of ours, Katib's, MLflow's and ModelDB's.
+    """Keep what runs report, for our clients and others'.
 
     Over gRPC it answers Katib's DB manager (its controller, collectors and SDK can be pointed at it) and our own store API; over HTTP,
     with --http-address, MLflow's and ModelDB's REST. It serves the store of local mode unless a URL names another one.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.rest.answers import answer
+from katib.rest.mlflow.documents import json_or_text
 from katib.rest.mlflow.failures import invalid
 from katib.rest.mlflow.fields import body_fields
 from katib.rest.mlflow.messages import CONTEXT
@@ -81,30 +80,8 @@ def _input(fields: Fields) -> _Input:
         digest=dataset.required("digest"),
         source_type=dataset.required("source_type"),
         source=dataset.required("source"),
-        schema=_document(dataset.text("schema")),
-        profile=_document(dataset.text("profile")),
+        schema=json_or_text(dataset.text("schema")),
+        profile=json_or_text(dataset.text("profile")),
         role=tags.pop(CONTEXT, ""),
         tags=tags,
     )
-
-
-def _document(text: str | None) -> Any:
-    """Return the JSON in a text; a text that is none, or has numbers that JSON has not, stays a text."""
-    if not text:
-        return None
-    try:
-        found = json.loads(text, parse_constant=_no_number, parse_float=_finite)
-    except (ValueError, RecursionError):
-        return text
-    return found if isinstance(found, dict | list) else text
-
-
-def _no_number(word: str) -> Any:
-    raise ValueError(word)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(text)
-    return number

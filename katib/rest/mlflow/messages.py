@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from katib.store.tracking.records import DatasetUse, Metric, Project, Run
 
 __all__ = [
+    "CODE",
     "CONTEXT",
     "DEFAULT_ID",
     "NOTE",
@@ -43,6 +44,13 @@ NOTE: Final = "mlflow.note.content"
 USER: Final = "mlflow.user"
 CONTEXT: Final = "mlflow.data.context"
 
+CODE: Final = {
+    "mlflow.source.git.commit": "revision",
+    "mlflow.source.git.repoURL": "repository",
+    "mlflow.source.git.branch": "branch",
+    "mlflow.source.name": "entry_point",
+}
+"""Where in a run's provenance the tags belong that MLflow's client sets by itself."""
 _STATES: Final = {
     "RUNNING": TrialState.RUNNING,
     "SCHEDULED": TrialState.CREATED,

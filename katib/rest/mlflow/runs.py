@@ -38,13 +38,6 @@ _SHOWN: Final = frozenset({RunPart.PARAMETERS, RunPart.METRICS, RunPart.TAGS, Ru
 """What MLflow has a place for."""
 _MOST: Final = 50_000
 _DEFAULT: Final = 1_000
-_CODE: Final = {
-    "mlflow.source.git.commit": "revision",
-    "mlflow.source.git.repoURL": "repository",
-    "mlflow.source.git.branch": "branch",
-    "mlflow.source.name": "entry_point",
-}
-"""Where in a run's provenance the tags belong that MLflow's client sets by itself."""
 
 
 def run_id_of(fields: Fields) -> str:
@@ -123,7 +116,7 @@ async def create(call: Call) -> Response:
             if not tagged:
                 # So that a filter finds it, as it finds it in MLflow.
                 tracking.set_facts(Node(NodeKind.RUN, run.id), Facts(tags={messages.RUN_NAME: run.name}))
-            code = {ours: tags[theirs] for theirs, ours in _CODE.items() if tags.get(theirs)}
+            code = {ours: tags[theirs] for theirs, ours in messages.CODE.items() if tags.get(theirs)}
             if code:
                 tracking.update_run(run.id, code=code)
             return tracking.run(run.id, _SHOWN)

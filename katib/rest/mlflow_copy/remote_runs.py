@@ -12,6 +12,7 @@ from katib.api.trial import TrialState
 from katib.errors import InvalidInput
 from katib.metrics.sample import Sample
 from katib.rest.mlflow import messages
+from katib.rest.mlflow.documents import json_or_text
 from katib.rest.mlflow.fields import Fields
 
 if TYPE_CHECKING:
@@ -21,13 +22,6 @@ __all__ = ["RUN_ID", "DatasetInput", "RemoteExperiment", "RemoteRun", "digest_of
 
 RUN_ID: Final = "katib.run_id"
 """The tag of a run that is a copy of one of ours; it holds the id of that."""
-
-_CODE: Final = {
-    "mlflow.source.git.commit": "revision",
-    "mlflow.source.git.repoURL": "repository",
-    "mlflow.source.git.branch": "branch",
-    "mlflow.source.name": "entry_point",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +72,8 @@ class DatasetInput:
             digest=dataset.required("digest"),
             source_type=dataset.text("source_type") or "",
             source=dataset.text("source") or "",
-            schema=_document(dataset.text("schema")),
-            profile=_document(dataset.text("profile")),
+            schema=json_or_text(dataset.text("schema")),
+            profile=json_or_text(dataset.text("profile")),
             role=tags.pop(messages.CONTEXT, ""),
             tags=tags,
         )
@@ -119,7 +113,7 @@ class RemoteRun:
     @property
     def code(self) -> dict[str, str]:
         """Where its code is from, as the tags say that MLflow's client sets."""
-        return {ours: self.tags[theirs] for theirs, ours in _CODE.items() if self.tags.get(theirs)}
+        return {ours: self.tags[theirs] for theirs, ours in messages.CODE.items() if self.tags.get(theirs)}
 
     @classmethod
     def of(cls, fields: Fields) -> RemoteRun:
@@ -174,25 +168,3 @@ def digest_of(document: Any) -> str:
 
 def _below(fields: Fields, name: str, inner: str) -> list[Fields]:
     return fields.message(name).messages(inner) if fields.document.get(name) else []
-
-
-def _document(text: str | None) -> Any:
-    """Return the JSON in a text; a text that is none, or has numbers that JSON has not, stays a text."""
-    if not text:
-        return None
-    try:
-        found = json.loads(text, parse_constant=_no_number, parse_float=_finite)
-    except (ValueError, RecursionError):
-        return text
-    return found if isinstance(found, dict | list) else text
-
-
-def _no_number(word: str) -> Any:
-    raise ValueError(word)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(text)
-    return number

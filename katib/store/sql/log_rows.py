@@ -16,7 +16,7 @@ from katib.store.sql.text import storable
 from katib.store.sql.values import micros, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -57,10 +57,9 @@ def read_log(
         if metric_key is None:
             return []
     rows: list[tuple[int, int, str, int]] = []
-    found: Iterable[Any]
     for key in sorted(chosen.unclaimed):
         query = UNCLAIMED_ROWS.where(*_conditions(unclaimed_observations.c, key, metric_key, start, end)).limit(limit)
-        found = connection.execute(query).all()
+        found: list[Any] = list(connection.execute(query).all())
         rows += [
             # Before those of the trial that has claimed them.
             (_EARLIEST if time is None else time, sequence - _MANY, text, metric_id)
@@ -68,7 +67,7 @@ def read_log(
         ]
     if chosen.known is not None:
         query = KNOWN_ROWS.where(*_conditions(observations.c, chosen.known, metric_key, start, end)).limit(limit)
-        found = connection.execute(query).all()
+        found = list(connection.execute(query).all())
         rows += [
             (_EARLIEST if time is None else time, sequence, text_of(value, kind, text), metric_id)
             for metric_id, value, kind, text, time, sequence in found
@@ -94,7 +93,7 @@ def _conditions(
     return conditions
 
 
-def _names(connection: Connection, keys: Iterable[int]) -> dict[int, str]:
+def _names(connection: Connection, keys: Collection[int]) -> dict[int, str]:
     wanted = sorted(keys)
     return {
         key: name

@@ -86,6 +86,7 @@ class RunPromises(TrackingPromises):
         with pytest.raises(Conflict, match="same"):
             tracking.update_run(other, name="same")
         assert tracking.run_named(search, "same").id == run
+        assert tracking.update_run(run, name="same").name == "same"
         assert tracking.run(other).name
         long = a_run(tracking, name="n" * 5_000)
         assert tracking.run(long).name == "n" * 5_000

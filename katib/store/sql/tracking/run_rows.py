@@ -88,6 +88,7 @@ _as_root = experiments.alias("as_root")
 _ROW = (
     select(
         _runs.name,
+        _runs.title,
         _runs.description,
         _runs.state,
         _runs.created,
@@ -340,7 +341,7 @@ def update_run(
         for column, value in (("description", description), ("reason", reason), ("message", message))
         if value is not None
     }
-    if name is not None:
+    if name is not None and name != (before.title or before.name):
         row |= _name(
             connection, _Home(run.project, run.experiment, unique_name=run.experiment is not None), name, run.id
         )
@@ -419,7 +420,7 @@ def set_parent(connection: Connection, scope: Scope, run_id: str, parent_id: str
             "experiment_id": experiment,
             "trial_index": 0 if last is None else last + 1,
             "change": next_change(connection),
-            **_name(connection, _Home(run.project, experiment), before.name, run.id),
+            **_name(connection, _Home(run.project, experiment), before.title or before.name, run.id),
         }
         connection.execute(update(trials).where(_runs.id == run.key).values(row))
         connection.execute(_COUNT_TRIALS, {"key": experiment, "now": micros(datetime.now(UTC))})

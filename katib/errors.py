@@ -15,6 +15,7 @@ The tree, with what a caller may do about each::
     ├── RunnerError             a trial could not be started, watched or stopped
     ├── Overloaded              ask again later
     ├── StoreUnavailable        the database is away, busy or full
+    ├── RemoteFault             another program answered nonsense, or failed at this one call
     ├── DeadlineExceeded        it took longer than the caller allows
     └── Interrupted             the user said stop
 
@@ -45,6 +46,7 @@ __all__ = [
     "NotFound",
     "Overloaded",
     "Problem",
+    "RemoteFault",
     "Retry",
     "RunnerError",
     "StoreUnavailable",
@@ -212,6 +214,15 @@ class StoreUnavailable(KatibError):
     http_status = 503
     exit_code = 10
     event_reason = "StoreUnavailable"
+
+
+class RemoteFault(KatibError):
+    """Another program is there, and fails at this one call or answers what it never should."""
+
+    grpc_code = "INTERNAL"
+    http_status = 502
+    exit_code = 12
+    event_reason = "RemoteFault"
 
 
 class DeadlineExceeded(KatibError):

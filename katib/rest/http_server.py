@@ -21,7 +21,6 @@ from katib.rest.http_metrics import HttpMetrics
 from katib.rest.operations import Patience
 from katib.rest.recognition import Recognition
 from katib.rest.run_files import RunFiles
-from katib.rest.transfers import Transfers
 from katib.rpc.credentials import check_plaintext, host_of
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from katib.rest.operations import Api
     from katib.rpc.credentials import Tls
     from katib.rpc.tracking_calls import TrackingCalls
+    from katib.rpc.transfers import Transfers
     from katib.store.artifacts import ArtifactStore
 
 __all__ = ["HttpOptions", "HttpServer", "is_loopback"]
@@ -53,7 +53,6 @@ class HttpOptions:
         insecure_plaintext: Whether plaintext is allowed where other machines can reach it.
         grace: Seconds that calls get to end when the server stops.
         most_connections: Further ones are answered 503.
-        most_files: That move at a time.
         patience: How long is waited for callers.
     """
 
@@ -62,7 +61,6 @@ class HttpOptions:
     insecure_plaintext: bool = False
     grace: float = 30.0
     most_connections: int = 1024
-    most_files: int = 32
     patience: Patience = field(default_factory=Patience)
 
 
@@ -72,6 +70,7 @@ class HttpServer:
     Args:
         apis: What it answers.
         tracking: Stays open when this is closed.
+        transfers: In which files of runs move; they stay open too.
         artifacts: Where files of runs are; None for no files.
         authenticator: Knows the callers.
         registry: Of Prometheus.
@@ -87,6 +86,7 @@ class HttpServer:
         apis: Sequence[Api],
         *,
         tracking: TrackingCalls,
+        transfers: Transfers,
         artifacts: ArtifactStore | None = None,
         authenticator: Authenticator | None = None,
         registry: CollectorRegistry | None = None,
@@ -95,6 +95,7 @@ class HttpServer:
         self._options = options
         self._apis = apis
         self._tracking = tracking
+        self._transfers = transfers
         self._artifacts = artifacts
         self._authenticator = authenticator or Everyone()
         self._registry = registry
@@ -116,10 +117,9 @@ class HttpServer:
         certificates = Certificates(options.tls) if options.tls is not None else None
         try:
             sockets = [self._stack.enter_context(_listening(address)) for address in options.addresses]
-            transfers = self._stack.enter_context(Transfers(options.most_files))
             services = Services(
                 tracking=self._tracking,
-                run_files=RunFiles(self._artifacts, transfers),
+                run_files=RunFiles(self._artifacts, self._transfers),
                 recognition=self._stack.enter_context(Recognition(self._authenticator)),
                 patience=options.patience,
                 metrics=HttpMetrics(self._registry) if self._registry is not None else None,

@@ -65,6 +65,7 @@ class StoreHttp:
                 self._options,
                 self._apis,
                 tracking=grpc.tracking,
+                transfers=grpc.transfers,
                 artifacts=self._artifacts,
                 authenticator=self._authenticator,
                 registry=grpc.registry,

@@ -20,6 +20,7 @@ from katib.rpc.services import full_name
 from katib.rpc.store_metrics import StoreMetrics
 from katib.rpc.tracking_calls import TrackingCalls
 from katib.rpc.tracking_service import SERVICE, TrackingService
+from katib.rpc.transfers import Transfers
 from katib.store.observation_logs import Receipt, Report
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class StoreServerOptions:
         threads: Calls that read the store at a time.
         most_reads: Those and the ones that wait for them.
         limits: Reports that may wait.
+        most_files: That move at a time, over whichever protocol.
         longest_call: Seconds after which a call ends in any case.
         anonymous_reports: Whether Katib's clients may report without a token where others need one.
     """
@@ -56,6 +58,7 @@ class StoreServerOptions:
     threads: int = 4
     most_reads: int = 256
     limits: GroupLimits = field(default_factory=GroupLimits)
+    most_files: int = 32
     longest_call: float = 60.0
     anonymous_reports: bool = False
 
@@ -73,10 +76,12 @@ class StoreServer:
         addresses: Where it answers, with the ports that were found.
         metrics_port: Where Prometheus asks; None for nowhere.
         tracking: How the store is asked in the terms of runs, once the server is open, for whoever answers beside it.
+        transfers: In which files of runs move, likewise.
         fault: Why the store cannot be asked; empty while it can.
     """
 
     tracking: TrackingCalls
+    transfers: Transfers
 
     def __init__(
         self,
@@ -133,14 +138,15 @@ class StoreServer:
                 TrackingCalls(self._store, threads, most_reads=options.most_reads, limits=options.limits)
             )
             self._metrics.watch(commits, self.tracking.commits)
-            self._own = self._stack.enter_context(
-                TrackingService(
-                    self.tracking,
-                    self._callers,
-                    artifacts=self._artifacts,
-                    metrics=self._metrics,
-                    longest_call=options.longest_call,
-                )
+            self.transfers = self._stack.enter_context(Transfers(options.most_files))
+            self._stack.push_async_callback(self.transfers.finish)
+            self._own = TrackingService(
+                self.tracking,
+                self._callers,
+                self.transfers,
+                artifacts=self._artifacts,
+                metrics=self._metrics,
+                longest_call=options.longest_call,
             )
             await self._server.start(
                 (*service.handlers(), self._own.handler()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
 
@@ -19,7 +19,6 @@ from katib.rpc.status import Status
 from katib.rpc.tracking_messages import artifact_message
 from katib.rpc.tracking_requests import required
 from katib.rpc.tracking_values import read_document, read_time
-from katib.rpc.transfers import Transfers
 from katib.store.artifacts.paths import artifact_path
 from katib.store.tracking.records import RetentionPolicy
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from katib.rpc.callers import Caller, Callers
     from katib.rpc.calls import Call
     from katib.rpc.tracking_calls import TrackingCalls
+    from katib.rpc.transfers import Transfers
     from katib.store.artifacts import ArtifactStore
     from katib.store.tracking.protocol import Tracking
 
@@ -41,13 +41,13 @@ PIECE: Final = 1 << 20
 
 
 class TrackingFiles:
-    """Answers the calls that move contents, for as long as it is open (``with``).
+    """Answers the calls that move contents.
 
     Args:
         artifacts: Where they are; None where the server has no place for them.
         tracking: Where their records are.
         callers: Knows who may.
-        most: Files that move at a time; further ones are refused.
+        transfers: In which they move; those of every protocol.
         patience: Seconds for which an upload may be silent.
     """
 
@@ -56,23 +56,15 @@ class TrackingFiles:
         artifacts: ArtifactStore | None,
         tracking: TrackingCalls,
         callers: Callers,
+        transfers: Transfers,
         *,
-        most: int = 32,
         patience: float = 60.0,
     ) -> None:
         self._artifacts = artifacts
-        self._transfers = Transfers(most)
-        self._files = RunFiles(artifacts, self._transfers)
+        self._files = RunFiles(artifacts, transfers)
         self._tracking = tracking
         self._callers = callers
         self._patience = patience
-
-    def __enter__(self) -> Self:
-        self._transfers.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._transfers.__exit__(*error)
 
     # -- the calls ----------------------------------------------------------------------------------------------------
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from katib.rpc.server_metrics import CallMetrics
     from katib.rpc.tracking_calls import TrackingCalls
     from katib.rpc.tracking_methods import Method
+    from katib.rpc.transfers import Transfers
     from katib.store.artifacts import ArtifactStore
 
 __all__ = ["SERVICE", "TrackingService"]
@@ -47,12 +47,13 @@ _METHODS: Final[dict[str, Method]] = {
 
 
 class TrackingService:
-    """Answers the service, for as long as it is open (``with``).
+    """Answers the service.
 
     Args:
         tracking: How the store is asked.
         callers: Knows who may.
-        artifacts: Where contents of artifacts are; None for no place.
+        transfers: In which contents of artifacts move.
+        artifacts: Where they are; None for no place.
         metrics: Told what happened.
         longest_call: Seconds after which a call without streams ends in any case.
     """
@@ -61,6 +62,7 @@ class TrackingService:
         self,
         tracking: TrackingCalls,
         callers: Callers,
+        transfers: Transfers,
         *,
         artifacts: ArtifactStore | None = None,
         metrics: CallMetrics,
@@ -71,16 +73,8 @@ class TrackingService:
         self._metrics = metrics
         self._longest_call = longest_call
         self._changes = Changes()
-        self._stack = ExitStack()
-        self._files = TrackingFiles(artifacts, tracking, callers, patience=longest_call)
+        self._files = TrackingFiles(artifacts, tracking, callers, transfers, patience=longest_call)
         self._streams = TrackingStreams(tracking, callers, self._changes)
-
-    def __enter__(self) -> Self:
-        self._stack.enter_context(self._files)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def close_streams(self) -> None:
         """End the streams that go on for as long as their callers want; they are told to take them up elsewhere."""

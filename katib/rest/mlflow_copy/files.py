@@ -6,9 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
-from katib.errors import Unsupported
+from katib.errors import RemoteFault, Unsupported
 from katib.rest.mlflow.fields import Fields
-from katib.rest.mlflow_copy.server import ServerFault
 from katib.rpc.run_files import RunFolder
 from katib.store.artifacts.paths import artifact_path
 from katib.store.tracking.records import ArtifactState
@@ -38,7 +37,7 @@ def fetch_files(server: MlflowServer, tracking: Tracking, artifacts: ArtifactSto
     """Bring the files of a run here; those that are here with the same size are left alone.
 
     Raises:
-        ServerFault: A file is not as long as the server says, or does not have the sha256 that it says.
+        RemoteFault: A file is not as long as the server says, or does not have the sha256 that it says.
     """
     there = {record.path: record for record in tracking.artifacts(run.id)}
     folder = RunFolder(run.project_id, run.id)
@@ -116,7 +115,7 @@ def _listed(server: MlflowServer, run_id: str) -> tuple[str, list[_RemoteFile]]:
             for entry in fields.messages("files"):
                 path = artifact_path(entry.required("path"))
                 if folder and not path.startswith(f"{folder}/"):
-                    raise ServerFault(f"{server.name} lists {path!r} in the folder {folder!r}")
+                    raise RemoteFault(f"{server.name} lists {path!r} in the folder {folder!r}")
                 if entry.document.get("is_dir") is True:
                     waiting.append(path)
                 else:
@@ -126,7 +125,7 @@ def _listed(server: MlflowServer, run_id: str) -> tuple[str, list[_RemoteFile]]:
                 break
             token = following
         if len(found) + len(waiting) > _MOST_FILES:
-            raise ServerFault(f"{server.name} lists more than {_MOST_FILES:,} files of the run")
+            raise RemoteFault(f"{server.name} lists more than {_MOST_FILES:,} files of the run")
     return root, found
 
 
@@ -149,4 +148,4 @@ def _whole(file: _RemoteFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield piece
     if file.size is not None and size != file.size:
         what = f"more than {file.size:,}" if size > file.size else f"{size:,} of {file.size:,}"
-        raise ServerFault(f"the file {file.path!r} came with {what} bytes: it changed meanwhile, or was cut off")
+        raise RemoteFault(f"the file {file.path!r} came with {what} bytes: it changed meanwhile, or was cut off")

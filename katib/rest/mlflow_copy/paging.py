@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from katib.errors import KatibError, StoreUnavailable, Unauthenticated
+from katib.errors import KatibError, RemoteFault, StoreUnavailable, Unauthenticated
 from katib.rest.mlflow.fields import Fields
-from katib.rest.mlflow_copy.server import ServerFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ def pages(server: MlflowServer, path: str, asked: Mapping[str, Any], name: str) 
     """Yield what a search of a server finds, page by page.
 
     Raises:
-        ServerFault: It gives the same page again and again.
+        RemoteFault: It gives the same page again and again.
     """
     token: str | None = None
     while True:
@@ -30,11 +29,11 @@ def pages(server: MlflowServer, path: str, asked: Mapping[str, Any], name: str) 
         if following is None:
             return
         if following == token:
-            raise ServerFault(f"{server.name} gives the same page again and again")
+            raise RemoteFault(f"{server.name} gives the same page again and again")
         token = following
 
 
 def raise_if_over(error: KatibError) -> None:
     """Raise what is no fault of one run: the server or the store is away, or lets us no further."""
-    if isinstance(error, StoreUnavailable | Unauthenticated) and not isinstance(error, ServerFault):
+    if isinstance(error, StoreUnavailable | Unauthenticated):
         raise error

@@ -18,6 +18,7 @@ from katib.errors import (
     InvalidInput,
     KatibError,
     NotFound,
+    RemoteFault,
     StoreUnavailable,
     Unauthenticated,
     Unsupported,
@@ -26,7 +27,7 @@ from katib.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Credentials", "MlflowServer", "ServerFault"]
+__all__ = ["Credentials", "MlflowServer"]
 
 _TRIES: Final = 4
 _FIRST_PAUSE: Final = 0.25
@@ -49,10 +50,6 @@ _CODES: Final[Mapping[str, type[KatibError]]] = {
     "RESOURCE_DOES_NOT_EXIST": NotFound,
     "RESOURCE_ALREADY_EXISTS": Conflict,
 }
-
-
-class ServerFault(StoreUnavailable):
-    """The server is there, and fails at this one call or answers nonsense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +98,7 @@ class MlflowServer:
     Attributes:
         name: How people know it, without secrets.
 
-    Every call raises StoreUnavailable where the server cannot be reached or stays busy, ServerFault where it fails, and what its answer
+    Every call raises StoreUnavailable where the server cannot be reached or stays busy, RemoteFault where it fails, and what its answer
     says otherwise: Unauthenticated, Denied, NotFound, Conflict, InvalidInput.
     """
 
@@ -197,7 +194,7 @@ class MlflowServer:
             body = response.read(_MOST_JSON)
         except (OSError, http.client.HTTPException) as error:
             self._drop()
-            raise ServerFault(f"{self.name} took no file: {_told(error)}") from None
+            raise RemoteFault(f"{self.name} took no file: {_told(error)}") from None
         except BaseException:
             self._drop()
             raise
@@ -215,13 +212,13 @@ class MlflowServer:
             raise StoreUnavailable(f"{self.name} broke off in the middle of an answer: {_told(error)}") from None
         if len(data) > _MOST_JSON:
             self._drop()
-            raise ServerFault(f"{self.name} answers with more than {_MOST_JSON >> 20} MiB")
+            raise RemoteFault(f"{self.name} answers with more than {_MOST_JSON >> 20} MiB")
         try:
             found = json.loads(data or b"{}")
         except (ValueError, RecursionError):
-            raise ServerFault(f"{self.name} answers with something that is no JSON: is it an MLflow server?") from None
+            raise RemoteFault(f"{self.name} answers with something that is no JSON: is it an MLflow server?") from None
         if not isinstance(found, dict):
-            raise ServerFault(f"{self.name} answers with something that is no message of MLflow's")
+            raise RemoteFault(f"{self.name} answers with something that is no message of MLflow's")
         return found
 
     def _ask(
@@ -287,7 +284,7 @@ class MlflowServer:
                 yield piece
         except (OSError, http.client.HTTPException) as error:
             self._drop()
-            raise ServerFault(f"{self.name} broke off in the middle of a file: {_told(error)}") from None
+            raise RemoteFault(f"{self.name} broke off in the middle of a file: {_told(error)}") from None
 
     def _error(self, response: http.client.HTTPResponse, content: bytes) -> KatibError:
         told = f"{self.name}: {_message(response, content)}"
@@ -295,7 +292,7 @@ class MlflowServer:
             return InvalidInput(f"{self.name} sends us elsewhere, to {response.getheader('Location')}: name that one")
         code = _field(content, "error_code")
         kind = _CODES.get(code) or _ERRORS.get(response.status)
-        return ServerFault(told) if kind is None else kind(told)
+        return RemoteFault(told) if kind is None else kind(told)
 
 
 def _tls(told: Credentials) -> ssl.SSLContext:

@@ -15,6 +15,7 @@ from katib.rest.answers import PiecesResponse, answer
 from katib.rest.http_server import HttpOptions, HttpServer, is_loopback
 from katib.rest.operations import Access, Api, Operation, Patience
 from katib.rpc.tracking_calls import TrackingCalls
+from katib.rpc.transfers import Transfers
 from katib.store import open_store
 
 QUICK = Patience(body=0.5, piece=0.5, call=1.0)
@@ -77,10 +78,10 @@ class Example(Api):
 @contextlib.asynccontextmanager
 async def served(tmp_path, api=None, **options):
     options = {"addresses": ["127.0.0.1:0"], "patience": QUICK, **options}
-    with open_store(tmp_path / "katib.db") as store, ThreadPoolExecutor(2) as threads:
+    with open_store(tmp_path / "katib.db") as store, ThreadPoolExecutor(2) as threads, Transfers() as transfers:
         async with (
             TrackingCalls(store, threads) as tracking,
-            HttpServer(HttpOptions(**options), [api or Example()], tracking=tracking) as server,
+            HttpServer(HttpOptions(**options), [api or Example()], tracking=tracking, transfers=transfers) as server,
         ):
             yield server
 
@@ -248,10 +249,12 @@ async def test_running_calls_get_their_time_and_then_an_answer(tmp_path, caplog)
 
 async def test_readiness_is_that_of_the_store(tmp_path):
     fault = ["postgresql://secret@host is away"]
-    with open_store(tmp_path / "katib.db") as store, ThreadPoolExecutor(1) as threads:
+    with open_store(tmp_path / "katib.db") as store, ThreadPoolExecutor(1) as threads, Transfers() as transfers:
         async with TrackingCalls(store, threads) as tracking:
             options = HttpOptions(["127.0.0.1:0"])
-            async with HttpServer(options, [], tracking=tracking, fault=lambda: fault[0]) as server:
+            async with HttpServer(
+                options, [], tracking=tracking, transfers=transfers, fault=lambda: fault[0]
+            ) as server:
                 status, document, _ = await ask(server, "GET", "/readyz")
                 assert (status, "secret" in str(document)) == (503, False)
                 assert (await ask(server, "GET", "/healthz"))[0] == 200

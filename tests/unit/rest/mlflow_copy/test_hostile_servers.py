@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from katib.errors import Denied, InvalidInput, KatibError, NotFound, StoreUnavailable, Unauthenticated
+from katib.errors import Denied, InvalidInput, KatibError, NotFound, RemoteFault, StoreUnavailable, Unauthenticated
 from katib.rest.mlflow_copy import MlflowServer, import_runs
-from katib.rest.mlflow_copy.server import Credentials, ServerFault
+from katib.rest.mlflow_copy.server import Credentials
 from katib.store import open_store
 from katib.store.artifacts import open_artifacts
 
@@ -108,10 +108,10 @@ def copying(fake, server, tracking, tmp_path):
 @pytest.mark.parametrize(
     ("answer", "error", "text"),
     [
-        (b"<html>hello", ServerFault, "no JSON"),
-        (b"[" * 100_000, ServerFault, "no JSON"),
-        ([1], ServerFault, "no message"),
-        ((500, b"oops"), ServerFault, "500"),
+        (b"<html>hello", RemoteFault, "no JSON"),
+        (b"[" * 100_000, RemoteFault, "no JSON"),
+        ([1], RemoteFault, "no message"),
+        ((500, b"oops"), RemoteFault, "500"),
         ((302, b""), InvalidInput, "elsewhere"),
         ((401, {"error_code": "UNAUTHENTICATED", "message": "who?"}), Unauthenticated, "who"),
         ((403, {}), Denied, "403"),

@@ -9,12 +9,14 @@ Functions that take a connection run in the caller's transaction; ``Purge`` make
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy.exc import OperationalError
 
 from katib.store.sql.schema import (
     collectors,
@@ -57,6 +59,9 @@ if TYPE_CHECKING:
     from katib.store.tracking.records import RetentionPolicy
 
 __all__ = ["Purge", "files_removed", "files_to_remove", "purgeable", "remove_experiment"]
+
+_DISK_FULL: Final = "53100"
+"""PostgreSQL's code."""
 
 MOST_POINTS: Final = 10_000
 """Points that go in one change."""
@@ -157,14 +162,8 @@ def _remove_edges(connection: Connection, kind: NodeKind, keys: Sequence[int]) -
 
 def _remove_runs(connection: Connection, keys: Sequence[int], *, keep_artifacts: bool) -> list[tuple[str, str]]:
     """Remove runs whose rows are locked, with everything of them; return where their files are (project, run)."""
-    files = []
+    files = [] if keep_artifacts else _note_files(connection, keys)
     for some in chunks(keys):
-        rows = connection.execute(_UIDS, {"keys": some}).all()
-        if not keep_artifacts:
-            removals = [{"namespace": row.namespace, "project": row.project, "run": row.uid} for row in rows]
-            if removals:
-                connection.execute(insert(file_removals), removals)
-            files += [(row.project, row.uid) for row in rows]
         artifact_keys = list(connection.execute(select(artifacts.c.id).where(artifacts.c.trial_id.in_(some))).scalars())
         for table in _OF_RUNS:
             connection.execute(delete(table).where(table.c.trial_id.in_(some)))
@@ -173,6 +172,29 @@ def _remove_runs(connection: Connection, keys: Sequence[int], *, keep_artifacts:
         _remove_edges(connection, NodeKind.ARTIFACT, artifact_keys)
         _remove_edges(connection, NodeKind.RUN, some)
     return files
+
+
+def _note_files(connection: Connection, keys: Sequence[int]) -> list[tuple[str, str]]:
+    """Write down whose files are to be removed, and return where they are (project, run)."""
+    files = []
+    for some in chunks(keys):
+        rows = connection.execute(_UIDS, {"keys": some}).all()
+        if rows:
+            removals = [{"namespace": row.namespace, "project": row.project, "run": row.uid} for row in rows]
+            connection.execute(insert(file_removals), removals)
+        files += [(row.project, row.uid) for row in rows]
+    return files
+
+
+@contextlib.contextmanager
+def _unless_full(connection: Connection) -> Iterator[None]:
+    """Do without the notes of a removal where the server's disk is full: there would be no way to make room."""
+    try:
+        with connection.begin_nested():
+            yield
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != _DISK_FULL:
+            raise
 
 
 def remove_experiment(connection: Connection, uid: str) -> None:
@@ -184,8 +206,10 @@ def remove_experiment(connection: Connection, uid: str) -> None:
         return
     levels, below = _levels_below(connection, first.id)
     runs = below if first.root_id is None else [first.root_id, *below]
-    record_change(connection, Scope(first.namespace, ""), "purge", Node(NodeKind.EXPERIMENT, uid), runs=len(runs))
-    _remove_runs(connection, runs, keep_artifacts=False)
+    with _unless_full(connection):
+        record_change(connection, Scope(first.namespace, ""), "purge", Node(NodeKind.EXPERIMENT, uid), runs=len(runs))
+        _note_files(connection, runs)
+    _remove_runs(connection, runs, keep_artifacts=True)
     for level in levels:
         _remove_searches(connection, level)
 

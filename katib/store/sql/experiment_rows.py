@@ -20,7 +20,6 @@ from katib.store.sql.tracking.audit_rows import record_change
 from katib.store.sql.tracking.fact_rows import write_facts
 from katib.store.sql.tracking.project_rows import named_project_key
 from katib.store.sql.tracking.provenance_rows import intern
-from katib.store.sql.tracking.purging import remove_experiment
 from katib.store.sql.tracking.root_runs import best_value, follow_status, insert_root
 from katib.store.sql.tracking.scope import Scope
 from katib.store.sql.values import micros, moment
@@ -243,4 +242,6 @@ def update_spec(connection: Connection, uid: str, spec: ExperimentSpec, resource
 
 def delete_experiment(connection: Connection, uid: str) -> None:
     """Remove an experiment for good, with everything of it."""
+    from katib.store.sql.tracking.purging import remove_experiment  # most commands do without it
+
     remove_experiment(connection, uid)

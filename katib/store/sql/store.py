@@ -20,8 +20,6 @@ from katib.store.sql import (
 )
 from katib.store.sql.logs import SqlLogs
 from katib.store.sql.migrate import check, create_or_upgrade, is_current
-from katib.store.sql.tracking.sample_groups import write_samples
-from katib.store.sql.tracking.view import SqlTracking
 from katib.store.tracking.records import SampleChange
 
 if TYPE_CHECKING:
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from katib.engine.trial import TrialRecord
     from katib.store.protocol import Event, EventKind, ExperimentSummary, Observed, Reported, Summary
     from katib.store.sql.database import Database
+    from katib.store.sql.tracking.view import SqlTracking
 
 __all__ = ["SqlStore"]
 
@@ -81,6 +80,8 @@ class SqlStore(SqlLogs, FullStore):
 
     @override
     def tracking(self, namespace: str, *, actor: str = "") -> SqlTracking:
+        from katib.store.sql.tracking.view import SqlTracking  # most commands do without it
+
         return SqlTracking(self._database, namespace, actor)
 
     @override
@@ -101,6 +102,8 @@ class SqlStore(SqlLogs, FullStore):
         self, calls: Sequence[Callable[[], Any] | SampleChange], make: Callable[[Callable[[], Any]], Any]
     ) -> list[Any]:
         """Make changes in their order; reports that follow each other are one write."""
+        from katib.store.sql.tracking.sample_groups import write_samples
+
         results: list[Any] = []
         for are_samples, some in groupby(calls, lambda call: isinstance(call, SampleChange)):
             if are_samples:

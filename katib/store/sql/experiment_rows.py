@@ -1,61 +1,32 @@
-"""Experiments: created, read, listed, changed, deleted. Each function runs on a connection in the caller's transaction."""
+"""Experiments: read and listed (``experiment_writes`` does the rest, and imports more). Each function runs on a connection in the caller's transaction."""
 
 from __future__ import annotations
 
-import uuid
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select
 
 from katib.api.base import ObjectMeta
 from katib.api.experiment import Experiment, ExperimentSpec, ExperimentStatus
-from katib.errors import Conflict, InvalidInput, NotFound, Problem
+from katib.errors import NotFound
 from katib.store.protocol import ExperimentSummary
-from katib.store.sql.documents import dump, dump_model, load, load_model
-from katib.store.sql.keys import check_length, lock_experiment
-from katib.store.sql.schema import LONGEST_NAME, experiments, trials
-from katib.store.sql.text import storable
-from katib.store.sql.tracking.audit_rows import record_change
-from katib.store.sql.tracking.fact_rows import write_facts
-from katib.store.sql.tracking.project_rows import named_project_key
-from katib.store.sql.tracking.provenance_rows import intern
-from katib.store.sql.tracking.root_runs import best_value, follow_status, insert_root
-from katib.store.sql.tracking.scope import Scope
-from katib.store.sql.values import micros, moment
-from katib.store.tracking.records import DEFAULT_PROJECT, ExperimentKind, Facts, Node, NodeKind
-from katib.store.tracking.template_environment import environment_of
+from katib.store.sql.documents import load, load_model
+from katib.store.sql.schema import OURS, experiments
+from katib.store.sql.values import moment
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = [
-    "create_experiment",
-    "delete_experiment",
-    "list_experiments",
-    "read_experiment",
-    "save_status",
-    "update_spec",
-]
+__all__ = ["BY_NAME", "OUR_METADATA", "list_experiments", "read_experiment"]
 
-DEFAULT_NAMESPACE = "default"
-
-_OURS = frozenset(
+OUR_METADATA = frozenset(
     {"name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "resourceVersion", "generation"}
 )
 """Metadata that columns hold, or that a new object does not have."""
 
-PROJECT_LABEL: Final = "katib.kubeflow.org/project"
-"""The label that names an experiment's project; without it, it is the default one."""
-
 _columns = experiments.c
-_OURS_THERE = (_columns.kind == ExperimentKind.KATIB.value) & _columns.deleted.is_(None)
-_BY_NAME = (_columns.namespace == bindparam("namespace")) & (_columns.name == bindparam("name")) & _OURS_THERE
-_FIND = select(_columns.uid).where(_BY_NAME)
-_FIND_TITLE = select(_columns.uid).where(
-    _columns.project_id == bindparam("project"), _columns.title == bindparam("title")
-)
-_INSERT = insert(experiments)
+_OURS_THERE = (_columns.kind == OURS) & _columns.deleted.is_(None)
+BY_NAME = (_columns.namespace == bindparam("namespace")) & (_columns.name == bindparam("name")) & _OURS_THERE
 _READ = select(
     _columns.namespace,
     _columns.name,
@@ -66,7 +37,7 @@ _READ = select(
     _columns.metadata,
     _columns.spec,
     _columns.status,
-).where(_BY_NAME)
+).where(BY_NAME)
 _LIST = (
     select(
         _columns.name,
@@ -81,90 +52,6 @@ _LIST = (
     .order_by(_columns.namespace, _columns.name)
 )
 _LIST_NAMESPACE = _LIST.where(_columns.namespace == bindparam("namespace"))
-_SAVE_STATUS = (
-    update(experiments)
-    .where(_columns.uid == bindparam("of_uid"))
-    .values(
-        version=_columns.version + 1,
-        status=bindparam("status"),
-        updated=bindparam("updated"),
-        trial_count=bindparam("trial_count"),
-        best_value=bindparam("best_value"),
-    )
-)
-_SPEC = select(_columns.spec).where(_columns.uid == bindparam("of_uid"))
-_VERSION = select(_columns.version).where(_columns.uid == bindparam("of_uid"))
-_UPDATE_SPEC = (
-    update(experiments)
-    .where(_columns.uid == bindparam("of_uid"))
-    .values(
-        version=_columns.version + 1,
-        generation=_columns.generation + 1,
-        spec=bindparam("spec"),
-        algorithm=bindparam("algorithm"),
-        max_trials=bindparam("max_trials"),
-        objective=bindparam("objective"),
-        objective_type=bindparam("objective_type"),
-        updated=bindparam("updated"),
-    )
-)
-
-
-def create_experiment(connection: Connection, experiment: Experiment, owner: str = "") -> Experiment:
-    """Insert an experiment under a new uid, with its root run, and return it as stored."""
-    name, namespace = experiment.metadata.name, experiment.metadata.namespace or DEFAULT_NAMESPACE
-    if not name:
-        raise InvalidInput([Problem("metadata.name", "an experiment needs a name")])
-    check_length("metadata.name", name)
-    check_length("metadata.namespace", namespace)
-    now = datetime.now(UTC)
-    labels = experiment.metadata.labels or {}
-    row = {
-        "uid": str(uuid.uuid4()),
-        "namespace": namespace,
-        "name": name,
-        "title": name,
-        "kind": ExperimentKind.KATIB.value,
-        "owner": storable(owner)[:LONGEST_NAME],
-        "created": micros(now),
-        "updated": micros(now),
-        "trial_count": 0,
-        "version": 1,
-        "generation": 1,
-        "status": dump_model(ExperimentStatus()),
-        "metadata": _metadata_document(experiment.metadata),
-        **_spec_columns(experiment.spec),
-    }
-    if connection.execute(_FIND, {"namespace": namespace, "name": name}).first() is not None:
-        raise Conflict(f"namespace {namespace!r} has an experiment named {name!r} already")
-    scope = Scope(namespace, owner)
-    project = named_project_key(connection, scope, labels.get(PROJECT_LABEL) or DEFAULT_PROJECT)
-    if connection.execute(_FIND_TITLE, {"project": project, "title": name}).first() is not None:
-        raise Conflict(f"its project has an experiment named {name!r} already, which somebody else drives")
-    root = insert_root(connection, project=project, name=name, owner=row["owner"], created=now)
-    write_facts(connection, NodeKind.RUN, root, Facts(tags=labels))
-    environment = environment_of(experiment.spec)
-    if environment is not None:
-        key = intern(connection, "environment", environment)
-        connection.execute(update(trials).where(trials.c.id == root).values(environment_id=key))
-    connection.execute(_INSERT, {**row, "project_id": project, "root_id": root})
-    record_change(connection, scope, "create", Node(NodeKind.EXPERIMENT, row["uid"]), name=name)
-    return read_experiment(connection, namespace, name)
-
-
-def _metadata_document(metadata: ObjectMeta) -> str:
-    document = metadata.model_dump(by_alias=True, exclude_none=True)
-    return dump({key: value for key, value in document.items() if key not in _OURS})
-
-
-def _spec_columns(spec: ExperimentSpec) -> dict[str, Any]:
-    return {
-        "spec": dump_model(spec),
-        "algorithm": spec.algorithm.algorithm_name if spec.algorithm else "",
-        "max_trials": spec.max_trial_count,
-        "objective": spec.objective.objective_metric_name if spec.objective else None,
-        "objective_type": spec.objective.type if spec.objective else None,
-    }
 
 
 def read_experiment(connection: Connection, namespace: str, name: str) -> Experiment:
@@ -208,40 +95,3 @@ def list_experiments(connection: Connection, namespace: str | None) -> list[Expe
         )
         for name, namespace, uid, created, status, algorithm, max_trials in rows
     ]
-
-
-def save_status(connection: Connection, uid: str, status: ExperimentStatus) -> None:
-    """Replace a status, or raise NotFound."""
-    lock_experiment(connection, uid)
-    best = None
-    if status.current_optimal_trial is not None:
-        best = best_value(status, connection.execute(_SPEC, {"of_uid": uid}).scalar_one())
-    row = {
-        "of_uid": uid,
-        "status": dump_model(status),
-        "updated": micros(datetime.now(UTC)),
-        "trial_count": status.trials,
-        "best_value": best,
-    }
-    connection.execute(_SAVE_STATUS, row)
-    follow_status(connection, uid, status)
-
-
-def update_spec(connection: Connection, uid: str, spec: ExperimentSpec, resource_version: str | None) -> None:
-    """Replace a spec, unless the experiment is another than the one the change was made from."""
-    columns = {**_spec_columns(spec), "updated": micros(datetime.now(UTC))}
-    lock_experiment(connection, uid)
-    version = str(connection.execute(_VERSION, {"of_uid": uid}).scalar_one())
-    if resource_version is not None and resource_version != version:
-        raise Conflict(
-            f"the experiment was changed meanwhile (it is at version {version}, the change was made from {resource_version}): "
-            "read it again and repeat the change"
-        )
-    connection.execute(_UPDATE_SPEC, {"of_uid": uid, **columns})
-
-
-def delete_experiment(connection: Connection, uid: str) -> None:
-    """Remove an experiment for good, with everything of it."""
-    from katib.store.sql.tracking.purging import remove_experiment  # most commands do without it
-
-    remove_experiment(connection, uid)

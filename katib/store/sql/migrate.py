@@ -18,7 +18,6 @@ from sqlalchemy import insert, inspect, select
 from katib.errors import StoreUnavailable
 from katib.store.sql.changes import CHANGE, WRITERS
 from katib.store.sql.schema import REVISIONS, counters, revision_table
-from katib.store.sql.tracking_tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -135,11 +134,15 @@ def _state(connection: Connection, database: Database) -> SchemaState:
 
 def _holds_anything(connection: Connection, tables: Collection[str]) -> bool:
     """Whether any table of ours has a row, besides those that a creation puts there."""
+    from katib.store.sql.tracking_tables import metadata
+
     ours = [table for table in metadata.sorted_tables if table.name in tables and table is not counters]
     return any(connection.execute(select(table).limit(1)).first() is not None for table in ours)
 
 
 def _create(connection: Connection, *, begin_anew: bool) -> None:
+    from katib.store.sql.tracking_tables import metadata  # all of them; opening a store that is there needs none
+
     if begin_anew:
         metadata.drop_all(connection)
     else:

@@ -27,6 +27,7 @@ from katib.store.sql.column_types import TABLE_OPTIONS, Document, StoredName, St
 
 __all__ = [
     "LONGEST_NAME",
+    "OURS",
     "REVISIONS",
     "collectors",
     "counters",
@@ -49,6 +50,9 @@ REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 
 LONGEST_NAME = 255
 """Characters in the name of a namespace, an experiment or a trial."""
+
+OURS = "katib"
+"""The kind of an experiment that we drive (``ExperimentKind.KATIB``)."""
 
 metadata = MetaData(
     naming_convention={

@@ -1,4 +1,7 @@
-"""The store: each method is one call of the modules beside this one, inside a transaction of the right kind."""
+"""The store: each method is one call of the modules beside this one, inside a transaction of the right kind.
+
+What only changes things is imported when it is called: most commands read, and their users wait for each import.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from typing_extensions import override
 
 from katib.errors import StoreUnavailable
-from katib.store.full_store import FullStore
+from katib.store.observation_logs import LoggingStore
 from katib.store.sql import (
     event_rows,
     experiment_rows,
@@ -20,7 +23,6 @@ from katib.store.sql import (
 )
 from katib.store.sql.logs import SqlLogs
 from katib.store.sql.migrate import check, create_or_upgrade, is_current
-from katib.store.tracking.records import SampleChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -33,11 +35,12 @@ if TYPE_CHECKING:
     from katib.store.protocol import Event, EventKind, ExperimentSummary, Observed, Reported, Summary
     from katib.store.sql.database import Database
     from katib.store.sql.tracking.view import SqlTracking
+    from katib.store.tracking.records import SampleChange
 
 __all__ = ["SqlStore"]
 
 
-class SqlStore(SqlLogs, FullStore):
+class SqlStore(SqlLogs, LoggingStore):
     """A store in a SQL database.
 
     Args:
@@ -78,14 +81,14 @@ class SqlStore(SqlLogs, FullStore):
 
     # -- tracking -------------------------------------------------------------------------------------------------
 
-    @override
     def tracking(self, namespace: str, *, actor: str = "") -> SqlTracking:
+        """Return what one namespace has (``TrackingStore``)."""
         from katib.store.sql.tracking.view import SqlTracking  # most commands do without it
 
         return SqlTracking(self._database, namespace, actor)
 
-    @override
     def together(self, calls: Sequence[Callable[[], Any] | SampleChange]) -> list[Any]:
+        """Make several changes one commit (``TrackingStore``)."""
         try:
             with self._database.transaction():
                 return self._in_turn(calls, lambda call: call())
@@ -103,6 +106,7 @@ class SqlStore(SqlLogs, FullStore):
     ) -> list[Any]:
         """Make changes in their order; reports that follow each other are one write."""
         from katib.store.sql.tracking.sample_groups import write_samples
+        from katib.store.tracking.records import SampleChange
 
         results: list[Any] = []
         for are_samples, some in groupby(calls, lambda call: isinstance(call, SampleChange)):
@@ -125,7 +129,9 @@ class SqlStore(SqlLogs, FullStore):
 
     @override
     def create_experiment(self, experiment: Experiment, *, owner: str = "") -> Experiment:
-        return self._database.write(experiment_rows.create_experiment, experiment, owner)
+        from katib.store.sql import experiment_writes
+
+        return self._database.write(experiment_writes.create_experiment, experiment, owner)
 
     @override
     def experiment(self, namespace: str, name: str) -> Experiment:
@@ -137,21 +143,29 @@ class SqlStore(SqlLogs, FullStore):
 
     @override
     def save_status(self, uid: str, status: ExperimentStatus) -> None:
-        self._database.write(experiment_rows.save_status, uid, status)
+        from katib.store.sql import experiment_writes
+
+        self._database.write(experiment_writes.save_status, uid, status)
 
     @override
     def update_spec(self, uid: str, spec: ExperimentSpec, *, resource_version: str | None = None) -> None:
-        self._database.write(experiment_rows.update_spec, uid, spec, resource_version)
+        from katib.store.sql import experiment_writes
+
+        self._database.write(experiment_writes.update_spec, uid, spec, resource_version)
 
     @override
     def delete_experiment(self, uid: str) -> None:
-        self._database.write(experiment_rows.delete_experiment, uid)
+        from katib.store.sql import experiment_writes
+
+        self._database.write(experiment_writes.delete_experiment, uid)
 
     # -- trials ---------------------------------------------------------------------------------------------------
 
     @override
     def record_trials(self, uid: str, records: Sequence[TrialRecord]) -> None:
-        self._database.write(trial_records.record_trials, uid, records)
+        from katib.store.sql import trial_writes
+
+        self._database.write(trial_writes.record_trials, uid, records)
 
     @override
     def trials(

@@ -12,6 +12,7 @@ from katib.store.sql import (
     stored_reports,
     summary_rows,
     trial_records,
+    trial_writes,
 )
 from katib.store.sql.schema import metadata, observations
 
@@ -21,7 +22,7 @@ QUERIES = {
     "experiment by uid": (keys._EXPERIMENT, {"uid": "u"}, ["(uid=?)"]),
     "trial by name": (keys._TRIAL, {"uid": "u", "name": "n"}, ["(uid=?)", "(experiment_id=? AND name=?)"]),
     "trials about to be recorded": (
-        trial_records._KNOWN,
+        trial_writes._KNOWN,
         {"experiment": 1, "indices": [1, 2], "names": ["a", "b"]},
         ["(experiment_id=? AND trial_index=?)", "(experiment_id=? AND name=?)"],
     ),

@@ -143,7 +143,7 @@ def test_a_creation_killed_anywhere_is_finished_by_the_next(server):
     url = server.new_database()
     while upgrade_killed_after(url, statements):
         is_refused(url)
-        statements += 3
+        statements += 7
     assert statements > 20
     assert described(url) == wanted
     with open_store(url) as store:
@@ -169,7 +169,7 @@ def test_an_upgrade_killed_anywhere_is_finished_by_the_next(server):
         assert described(url) == wanted
         rows = server.execute("SELECT name, digest FROM metrics", database=url.rsplit("/", 1)[1])
         assert sorted(rows) == sorted((name, hashlib.sha256(name.encode()).hexdigest()) for name in names)
-        statements += 3
+        statements += 7
     assert refused > 4
 
 

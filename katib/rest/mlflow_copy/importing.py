@@ -299,17 +299,7 @@ class _Import:
                 if parent_id is not None and known.parent_id != parent_id:
                     run = self._tracking.set_parent(run.id, parent_id)
             for used in remote.inputs:
-                version = self._tracking.add_dataset_version(
-                    run.project_id,
-                    used.name,
-                    used.digest,
-                    uri=used.source,
-                    source_type=used.source_type,
-                    rows=used.rows,
-                    schema=used.schema,
-                    profile=used.profile,
-                )
-                self._tracking.use_dataset(run.id, version.id, role=used.role, tags=used.tags)
+                used.record(self._tracking, run.project_id, run.id)
         return run
 
 

@@ -12,13 +12,13 @@ from katib.api.trial import TrialState
 from katib.errors import InvalidInput
 from katib.metrics.sample import Sample
 from katib.rest.mlflow import messages
-from katib.rest.mlflow.documents import json_or_text
+from katib.rest.mlflow.dataset_inputs import DatasetInput
 from katib.rest.mlflow.fields import Fields
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["RUN_ID", "DatasetInput", "RemoteExperiment", "RemoteRun", "digest_of", "sample_of"]
+__all__ = ["RUN_ID", "RemoteExperiment", "RemoteRun", "digest_of", "sample_of"]
 
 RUN_ID: Final = "katib.run_id"
 """The tag of a run that is a copy of one of ours; it holds the id of that."""
@@ -41,41 +41,6 @@ class RemoteExperiment:
             fields.required("name"),
             fields.text("lifecycle_stage") == "deleted",
             fields.pairs("tags"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetInput:
-    """A dataset that a run used."""
-
-    name: str
-    digest: str
-    source_type: str
-    source: str
-    schema: Any
-    profile: Any
-    role: str
-    tags: dict[str, str]
-
-    @property
-    def rows(self) -> int | None:
-        """The number that MLflow's own kinds of datasets tell."""
-        rows = self.profile.get("num_rows") if isinstance(self.profile, dict) else None
-        return rows if isinstance(rows, int) and not isinstance(rows, bool) and 0 <= rows < 2**63 else None
-
-    @classmethod
-    def of(cls, fields: Fields) -> DatasetInput:
-        """Read one."""
-        dataset, tags = fields.message("dataset"), fields.pairs("tags")
-        return cls(
-            name=dataset.required("name"),
-            digest=dataset.required("digest"),
-            source_type=dataset.text("source_type") or "",
-            source=dataset.text("source") or "",
-            schema=json_or_text(dataset.text("schema")),
-            profile=json_or_text(dataset.text("profile")),
-            role=tags.pop(messages.CONTEXT, ""),
-            tags=tags,
         )
 
 

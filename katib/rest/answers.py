@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from starlette.responses import Response
 from typing_extensions import override
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["SAFE_HEADERS", "PiecesResponse", "answer"]
+    from katib.store.artifacts import ArtifactReader
+
+__all__ = ["SAFE_HEADERS", "PiecesResponse", "answer", "file_answer"]
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -72,3 +75,22 @@ async def _gone(receive: Receive) -> None:
     """Return once the caller has closed the connection."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def file_answer(reader: ArtifactReader, path: str, pieces: AsyncIterator[bytes], *, patience: float) -> PiecesResponse:
+    """Return the answer that is a stored file.
+
+    Args:
+        reader: Of the file.
+        path: Where it is; the last part is what a browser calls it.
+        pieces: Its content.
+        patience: Seconds a reader has for one piece.
+    """
+    headers = {
+        "Content-Length": str(reader.size),
+        "Content-Type": reader.info.content_type or "application/octet-stream",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(path.rpartition('/')[2], safe='')}",
+    }
+    if reader.info.sha256:
+        headers["ETag"] = f'"{reader.info.sha256}"'
+    return PiecesResponse(pieces, status=200, headers=headers, patience=patience)

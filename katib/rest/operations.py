@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from katib.access import Role
 from katib.errors import InvalidInput
 from katib.rest.bodies import parsed, pieces_of, whole_body
 from katib.rest.faults import Fault, fault_of
+from katib.rest.needed_access import Access
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from katib.access import Identity
+    from katib.access import Identity, Role
     from katib.errors import KatibError
     from katib.rest.recognition import Recognition
     from katib.rest.run_files import RunFiles
     from katib.rpc.tracking_calls import TrackingCalls
     from katib.store.tracking.protocol import Tracking
 
-__all__ = ["SMALL_BODY", "Access", "Api", "Call", "Operation", "Patience"]
+__all__ = ["SMALL_BODY", "Api", "Call", "Operation", "Patience"]
 
 T = TypeVar("T")
 
@@ -34,20 +33,6 @@ _QUICKLY_PARSED: Final = 256 << 10
 
 SMALL_BODY: Final = 1 << 20
 """Bytes that most calls may send."""
-
-
-class Access(enum.Enum):
-    """Who may call an operation."""
-
-    ANYBODY = None
-    """Also who has no token; such an operation says nothing of what is stored."""
-    MAYBE_KNOWN = "maybe known"
-    """As ``KNOWN``, and also who has no token or none that counts, who has no rights then."""
-    KNOWN = "known"
-    """Who is recognised; the operation finds out itself which namespace is meant, and asks ``may`` before anything else."""
-    READ = Role.READ
-    WRITE = Role.WRITE
-    ADMIN = Role.ADMIN
 
 
 @dataclass(frozen=True, slots=True)

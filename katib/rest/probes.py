@@ -8,7 +8,8 @@ from typing_extensions import override
 
 from katib.errors import StoreUnavailable
 from katib.rest.answers import answer
-from katib.rest.operations import Access, Api, Operation
+from katib.rest.needed_access import Access
+from katib.rest.operations import Api, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 from katib.access import Everyone, Identity, Role, token_of
 from katib.access.identity import is_namespace
 from katib.errors import Denied, InvalidInput, Unauthenticated
-from katib.rest.operations import Access
+from katib.rest.needed_access import Access
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

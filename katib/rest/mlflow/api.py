@@ -8,7 +8,8 @@ from typing_extensions import override
 
 from katib.rest.mlflow import artifacts, experiments, history, inputs, logged_models, run_logs, runs, server
 from katib.rest.mlflow.failures import mlflow_fault, unknown_endpoint
-from katib.rest.operations import SMALL_BODY, Access, Api, Operation
+from katib.rest.needed_access import Access
+from katib.rest.operations import SMALL_BODY, Api, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
-from katib.rest.answers import PiecesResponse, answer
+from katib.rest.answers import answer, file_answer
 from katib.rest.mlflow.failures import does_not_exist, invalid
 from katib.rest.mlflow.fields import Fields, body_fields, query_fields
 from katib.rest.mlflow.runs import run_at, run_id_of
@@ -48,14 +47,7 @@ async def download(call: Call) -> Response:
     """Return a file."""
     place = _place(call.path["path"], of_file=True)
     reader, pieces = await call.run_files.open(call, place.folder, place.path)
-    headers = {
-        "Content-Length": str(reader.size),
-        "Content-Type": reader.info.content_type or "application/octet-stream",
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(place.path.rpartition('/')[2], safe='')}",
-    }
-    if reader.info.sha256:
-        headers["ETag"] = f'"{reader.info.sha256}"'
-    return PiecesResponse(pieces, status=200, headers=headers, patience=call.patience.piece)
+    return file_answer(reader, place.path, pieces, patience=call.patience.piece)
 
 
 async def delete(call: Call) -> Response:

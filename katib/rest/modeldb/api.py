@@ -25,7 +25,8 @@ from katib.rest.modeldb.asked import NAMESPACE_HEADER, Memory, asked_of
 from katib.rest.modeldb.failures import fault_body, modeldb_fault, unknown_operation
 from katib.rest.modeldb.links import PLACE, Links
 from katib.rest.modeldb.paging import Pages
-from katib.rest.operations import SMALL_BODY, Access, Api, Operation
+from katib.rest.needed_access import Access
+from katib.rest.operations import SMALL_BODY, Api, Operation
 from katib.store.tracking.records import NodeKind
 
 if TYPE_CHECKING:

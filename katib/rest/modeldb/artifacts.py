@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from katib.access import Identity, Role
 from katib.errors import Conflict, InvalidInput, NotFound, Unauthenticated
-from katib.rest.answers import PiecesResponse, answer
+from katib.rest.answers import answer, file_answer
 from katib.rest.modeldb import messages
 from katib.rest.modeldb.asked import denied
 from katib.rest.modeldb.failures import invalid
@@ -299,14 +298,7 @@ async def download(call: Call, memory: Memory) -> Response:
     call, link = await _allowed(call, memory, Role.READ)
     run = await call.read(lambda tracking: run_at(tracking, link.run_id))
     reader, pieces = await call.run_files.open(call, RunFolder(run.project_id, run.id), link.path)
-    headers = {
-        "Content-Length": str(reader.size),
-        "Content-Type": reader.info.content_type or "application/octet-stream",
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(link.path.rpartition('/')[2], safe='')}",
-    }
-    if reader.info.sha256:
-        headers["ETag"] = f'"{reader.info.sha256}"'
-    return PiecesResponse(pieces, status=200, headers=headers, patience=call.patience.piece)
+    return file_answer(reader, link.path, pieces, patience=call.patience.piece)
 
 
 async def _allowed(call: Call, memory: Memory, role: Role) -> tuple[Call, Link]:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from katib.rest.modeldb.links import Links
     from katib.rest.modeldb.paging import Pages
-    from katib.rest.operations import Access, Call
+    from katib.rest.needed_access import Access
+    from katib.rest.operations import Call
     from katib.store.tracking.protocol import Tracking
 
 __all__ = ["NAMESPACE_HEADER", "Asked", "Memory", "asked_of", "denied"]

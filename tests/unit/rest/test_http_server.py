@@ -13,7 +13,8 @@ from katib.errors import Conflict, InvalidInput, NotFound, Overloaded, StoreUnav
 from katib.rest import connections
 from katib.rest.answers import PiecesResponse, answer
 from katib.rest.http_server import HttpOptions, HttpServer, is_loopback
-from katib.rest.operations import Access, Api, Operation, Patience
+from katib.rest.needed_access import Access
+from katib.rest.operations import Api, Operation, Patience
 from katib.rpc.tracking_calls import TrackingCalls
 from katib.rpc.transfers import Transfers
 from katib.store import open_store

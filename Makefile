@@ -6,10 +6,10 @@ STAMP  := $(VENV)/.installed
 READY  := $(VENV)/.runs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt type bench proto verify wheel clean
+.PHONY: help setup demo test lint fmt type bench proto crds verify wheel clean cluster-up cluster-down images e2e bench-cluster
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make a virtual environment with everything installed
 
@@ -44,6 +44,23 @@ fmt: setup ## format the code and apply safe fixes
 type: setup ## types only
 	$(BIN)/mypy
 
+CLUSTER := $(BIN)/python tests/cluster/cluster
+
+cluster-up: setup ## bring up a real Kubernetes on this machine (Linux, root, Go 1.26; 7 minutes the first time) with our images
+	@$(CLUSTER) up --images
+
+cluster-down: setup ## end that Kubernetes; binaries and images stay
+	@$(CLUSTER) down
+
+images: setup ## build the container images (buildah, podman or docker); KATIB_IMAGE_PREFIX and KATIB_IMAGE_TAG name them
+	@$(CLUSTER) images
+
+e2e: setup ## run the tests that need a cluster: on KUBECONFIG's, or on this machine's, which it brings up
+	KATIB_E2E=1 $(BIN)/python -m pytest -n 2 tests/cluster
+
+bench-cluster: setup ## measure the figures promised for Kubernetes, on the same cluster
+	KATIB_E2E=1 $(BIN)/python tests/cluster/bench.py
+
 bench: setup ## measure every figure the project promises and print them as one table
 	$(BIN)/python tests/benchmarks/run.py
 
@@ -58,8 +75,11 @@ define protoc
 	mv katib/rpc/$(2)_pb2.pyi katib/rpc/$(3).pyi
 endef
 
-verify: proto ## check that everything generated is what its source says
-	git diff --exit-code -- katib/rpc
+crds: setup ## make the definitions of the custom resources anew from katib/api
+	$(BIN)/python -m katib.api.crd deploy/crds
+
+verify: proto crds ## check that everything generated is what its source says
+	git diff --exit-code -- katib/rpc deploy/crds
 
 wheel: setup ## build the wheel and the source archive into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

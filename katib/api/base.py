@@ -102,15 +102,23 @@ class Condition(ApiModel):
     """One observed state of a resource; the last element of a list is the current one (facts 2.5)."""
 
     type: str
+    """What it is about."""
     status: str = "True"
+    """True, False or Unknown."""
     reason: str | None = None
+    """Why, in one word."""
     message: str | None = None
+    """Why, for people."""
     last_update_time: Time | None = None
+    """When it was last written."""
     last_transition_time: Time | None = None
+    """When its status last changed."""
 
 
 class KeyValue(ApiModel):
     """A named text: an algorithm setting or a parameter assignment."""
 
     name: str
+    """The name."""
     value: NumberText
+    """The value, as text."""

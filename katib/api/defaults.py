@@ -15,6 +15,7 @@ from katib.api.experiment import (
     ObjectiveSpec,
 )
 from katib.api.metric_names import metric_names
+from katib.api.trial_kind import trial_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
     from katib.api.experiment import Experiment, ParameterSpec, TrialTemplate
 
 __all__ = ["with_defaults"]
-
-_CONDITION: Final = 'status.conditions.#(type=="{}")#|#(status=="True")#'
-_MASTER: Final = {"training.kubeflow.org/job-role": "master"}
-_NODE: Final = {"jobset.sigs.k8s.io/replicatedjob-name": "node", "batch.kubernetes.io/job-completion-index": "0"}
-_KINDS: Final[dict[str, tuple[str, str, dict[str, str] | None]]] = {
-    "Job": ("Complete", "Failed", None),
-    "TrainJob": ("Complete", "Failed", _NODE),
-    **dict.fromkeys(("TFJob", "PyTorchJob", "XGBoostJob", "MPIJob"), ("Succeeded", "Failed", _MASTER)),
-}
-"""Condition types of success and failure, and the labels of the primary pod, of the kinds that Katib knows."""
 
 _PARALLEL_TRIALS: Final = 3
 _FILES: Final = {
@@ -116,10 +107,10 @@ def _default_collector(spec: ExperimentSpec) -> None:
 def _default_conditions(template: TrialTemplate) -> None:
     if template.trial_spec is None:
         return
-    kind = template.trial_spec.get("kind")
-    success, failure, labels = _KINDS.get(str(kind), ("", "", None))
-    if success:
-        template.success_condition = template.success_condition or _CONDITION.format(success)
-        template.failure_condition = template.failure_condition or _CONDITION.format(failure)
-    if labels and template.primary_pod_labels is None:
-        template.primary_pod_labels = dict(labels)
+    kind = trial_kind(template.trial_spec.get("apiVersion"), template.trial_spec.get("kind"))
+    if kind is None:
+        return
+    template.success_condition = template.success_condition or kind.success_condition
+    template.failure_condition = template.failure_condition or kind.failure_condition
+    if kind.primary_pod_labels and template.primary_pod_labels is None:
+        template.primary_pod_labels = dict(kind.primary_pod_labels)

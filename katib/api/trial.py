@@ -34,9 +34,13 @@ class EarlyStoppingRule(ApiModel):
     """Stop the trial when the metric compares so, from its ``start_step``-th report on."""
 
     name: str
+    """The metric."""
     value: str
+    """What it is compared with."""
     comparison: Literal["equal", "less", "greater"]
+    """How it compares."""
     start_step: int | None = None
+    """The report from which on the rule counts."""
 
 
 class TrialSpec(ApiModel):
@@ -44,25 +48,40 @@ class TrialSpec(ApiModel):
 
     objective: ObjectiveSpec | None = None
     parameter_assignments: list[KeyValue] = Field(default_factory=list)
+    """The point."""
     early_stopping_rules: list[EarlyStoppingRule] | None = None
+    """When it is to be stopped."""
     run_spec: dict[str, Any] | None = None
+    """The job, ready to run."""
     retain_run: bool | None = None
+    """Whether the job is kept when it has ended."""
     metrics_collector: MetricsCollectorSpec | None = None
     primary_pod_labels: dict[str, str] | None = None
+    """Labels of the pods from which metrics are collected."""
     primary_container_name: str | None = None
+    """The container from which metrics are collected."""
     success_condition: str | None = None
+    """A GJSON query on the job that finds something once it has succeeded."""
     failure_condition: str | None = None
+    """A GJSON query on the job that finds something once it has failed."""
     labels: dict[str, str] | None = None
+    """Labels that the algorithm gave."""
 
 
 class TrialStatus(ApiModel):
     """What has been observed of one trial."""
 
     start_time: Time | None = None
+    """When it began."""
     completion_time: Time | None = None
+    """When it ended."""
     last_reconcile_time: Time | None = None
+    """Not written."""
     conditions: list[Condition] = Field(default_factory=list)
+    """What has happened; the last one is the current one."""
     observation: Observation | None = None
+    objective_value: str | None = None
+    """Extension: the objective's value, for ``kubectl get``."""
 
 
 class Trial(ApiModel):

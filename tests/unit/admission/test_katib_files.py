@@ -268,9 +268,12 @@ STOPPING = "  earlyStopping:\n    algorithmName: medianstop\n    algorithmSettin
             "is no early stopper",
         ),
         (
-            experiment(template="    trialSpec:\n" + indented(WORKFLOW, 6), container="main"),
+            experiment(
+                template="    trialSpec:\n" + indented(WORKFLOW.replace("Workflow", "CronWorkflow"), 6),
+                container="main",
+            ),
             "spec.trialTemplate.successCondition",
-            "is required for a template of kind 'Workflow'",
+            "is required for a template of kind 'CronWorkflow'",
         ),
         (
             experiment(parameters=RANGES.replace('max: "0.03"', 'max: "0.001"')),

@@ -85,19 +85,24 @@ def test_first_of_several_objectives_is_the_objective(document, spec):
     assert [each["objectiveMetricName"] for each in found["objectives"]] == ["b"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "success", "failure", "labels"),
-    [
-        ("Job", "Complete", "Failed", None),
-        ("TrainJob", "Complete", "Failed", NODE),
-        ("TFJob", "Succeeded", "Failed", MASTER),
-        ("PyTorchJob", "Succeeded", "Failed", MASTER),
-        ("XGBoostJob", "Succeeded", "Failed", MASTER),
-        ("MPIJob", "Succeeded", "Failed", MASTER),
-    ],
-)
-def test_known_kinds_have_conditions_and_primary_pods(document, kind, success, failure, labels):
-    document["spec"]["trialTemplate"]["trialSpec"]["kind"] = kind
+TRAINING = "kubeflow.org/v1"
+KINDS = {
+    ("batch/v1", "Job"): ("Complete", "Failed", None),
+    ("trainer.kubeflow.org/v1alpha1", "TrainJob"): ("Complete", "Failed", NODE),
+    (TRAINING, "TFJob"): ("Succeeded", "Failed", MASTER),
+    (TRAINING, "PyTorchJob"): ("Succeeded", "Failed", MASTER),
+    (TRAINING, "XGBoostJob"): ("Succeeded", "Failed", MASTER),
+    (TRAINING, "MPIJob"): ("Succeeded", "Failed", MASTER),
+    ("kubeflow.org/v2beta1", "MPIJob"): ("Succeeded", "Failed", MASTER),
+    (TRAINING, "JAXJob"): ("Succeeded", "Failed", None),
+    ("jobset.x-k8s.io/v1alpha2", "JobSet"): ("Completed", "Failed", None),
+}
+
+
+@pytest.mark.parametrize(("version", "kind"), KINDS)
+def test_known_kinds_have_conditions_and_primary_pods(document, version, kind):
+    success, failure, labels = KINDS[version, kind]
+    document["spec"]["trialTemplate"]["trialSpec"] |= {"apiVersion": version, "kind": kind}
     found = defaulted(document)["trialTemplate"]
     assert found["successCondition"] == query(success)
     assert found["failureCondition"] == query(failure)
@@ -106,16 +111,29 @@ def test_known_kinds_have_conditions_and_primary_pods(document, kind, success, f
 
 def test_what_the_template_says_itself_stays(document, spec):
     spec["trialTemplate"] |= {"successCondition": "status.done", "primaryPodLabels": {}}
-    spec["trialTemplate"]["trialSpec"]["kind"] = "TFJob"
+    spec["trialTemplate"]["trialSpec"] |= {"apiVersion": TRAINING, "kind": "TFJob"}
     found = defaulted(document)["trialTemplate"]
     assert found["successCondition"] == "status.done"
     assert found["failureCondition"] == query("Failed")
     assert found["primaryPodLabels"] == {}
 
 
-@pytest.mark.parametrize("kind", ["Workflow", "job", None, 5, ["Job"]])
-def test_other_kinds_say_themselves_how_they_end(document, spec, kind):
-    spec["trialTemplate"]["trialSpec"]["kind"] = kind
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        ("argoproj.io/v1alpha1", "CronWorkflow"),
+        ("batch/v1", "job"),
+        ("batch.volcano.sh/v1alpha1", "Job"),
+        ("v1", "Job"),
+        ("batch/v1", "../job"),
+        ("batch/v1", None),
+        ("batch/v1", 5),
+        ("batch/v1", ["Job"]),
+        (None, "Job"),
+    ],
+)
+def test_other_kinds_say_themselves_how_they_end(document, spec, version, kind):
+    spec["trialTemplate"]["trialSpec"] |= {"apiVersion": version, "kind": kind}
     found = defaulted(document)["trialTemplate"]
     assert found.keys().isdisjoint({"successCondition", "failureCondition", "primaryPodLabels", "retain"})
 

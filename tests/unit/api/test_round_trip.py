@@ -145,6 +145,8 @@ EXPERIMENT = {
         "lastReconcileTime": TIME,
         "conditions": CONDITIONS,
         "currentOptimalTrial": OPTIMAL,
+        "bestObjective": "0.5",
+        "bestParameters": "lr=0.5",
         "paretoOptimalTrials": [OPTIMAL],
         **{f"{name}TrialList": [f"every-field-{index}"] for index, name in enumerate(LISTS)},
         **{f"trials{name}": index for index, name in enumerate(COUNTERS)},
@@ -175,6 +177,7 @@ TRIAL = {
         "lastReconcileTime": TIME,
         "conditions": CONDITIONS,
         "observation": OBSERVATION,
+        "objectiveValue": "0.5",
     },
 }
 SUGGESTION = {

@@ -84,6 +84,7 @@ class AccessOptions:
         token_review: ``--token-review``: ask Kubernetes.
         audiences: ``--token-audience``: whom tokens that Kubernetes vouches for must be meant for.
         insecure_anonymous: ``--insecure-anonymous``: callers from elsewhere need no token.
+        report_key_file: ``--report-key-file``: tokens signed with these keys let a trial report its own metrics.
     """
 
     loopback: bool
@@ -91,6 +92,7 @@ class AccessOptions:
     token_review: bool = False
     audiences: tuple[str, ...] = ()
     insecure_anonymous: bool = False
+    report_key_file: Path | None = None
 
 
 def authenticator_for(options: AccessOptions) -> Authenticator:
@@ -102,6 +104,10 @@ def authenticator_for(options: AccessOptions) -> Authenticator:
     """
     _check(options)
     chosen: list[Authenticator] = []
+    if options.report_key_file is not None:
+        from katib.access.report_token import ReportKeys, ReportTokens
+
+        chosen.append(ReportTokens(ReportKeys(options.report_key_file)))
     if options.token_file is not None:
         from katib.access.token_file import TokenFile
 
@@ -117,12 +123,14 @@ def authenticator_for(options: AccessOptions) -> Authenticator:
 
 
 def _check(options: AccessOptions) -> None:
-    asks = options.token_file is not None or options.token_review
+    asks = options.token_file is not None or options.token_review or options.report_key_file is not None
     problems = []
     if options.audiences and not options.token_review:
         problems.append(Problem("--token-audience", "needs --token-review"))
     if options.insecure_anonymous and asks:
-        problems.append(Problem("--insecure-anonymous", "contradicts --token-file and --token-review"))
+        problems.append(
+            Problem("--insecure-anonymous", "contradicts --token-file, --token-review and --report-key-file")
+        )
     if not (options.loopback or asks or options.insecure_anonymous):
         problems.append(
             Problem(

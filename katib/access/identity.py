@@ -69,6 +69,15 @@ class Identity:
         """Return whether they have a role in a namespace; for ``"*"``, in every one."""
         return any(self.grants.get(place, 0) >= role for place in (namespace, EVERYWHERE))
 
+    @property
+    def only_trial(self) -> str | None:
+        """The trial whose metrics they may report, and do nothing else; None for everybody who is no trial."""
+        return None
+
+    def may_report(self, namespace: str, trial: str) -> bool:  # noqa: ARG002 - for those who may for one trial only
+        """Return whether they may report metrics of a trial."""
+        return self.may(namespace, Role.WRITE)
+
     def require(self, namespace: str, role: Role) -> None:
         """Return only if they have a role in a namespace.
 
@@ -79,6 +88,18 @@ class Identity:
         if not self.may(namespace, role):
             where = "every namespace" if namespace == EVERYWHERE else f"namespace {_shown(namespace)}"
             raise Denied(f"{_shown(self.name)} may not {_DONE[role]} in {where}")
+
+    def require_report(self, namespace: str, trial: str) -> None:
+        """Return only if they may report metrics of a trial.
+
+        Raises:
+            Denied: They may not.
+            StoreUnavailable: It cannot be found out now.
+        """
+        if not self.may_report(namespace, trial):
+            raise Denied(
+                f"{_shown(self.name)} may not report of trial {_shown(trial)} in namespace {_shown(namespace)}"
+            )
 
     @property
     def default_namespace(self) -> str | None:

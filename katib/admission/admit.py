@@ -19,6 +19,8 @@ from katib.template import validate as template_validate
 from katib.template.source import load_template
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from katib.api.document import Document
     from katib.api.experiment import Experiment
     from katib.template.source import ConfigMapReader
@@ -33,6 +35,7 @@ def admit_all(
     source: str = "",
     name: str | None = None,
     namespace: str | None = None,
+    served_elsewhere: Collection[str] = (),
 ) -> list[Experiment]:
     """Return every experiment of a YAML or JSON text, defaulted, with its template inline.
 
@@ -42,6 +45,7 @@ def admit_all(
         source: What to call the text in messages.
         name: Takes the place of ``metadata.name``; only for a text with one document.
         namespace: Takes the place of ``metadata.namespace``.
+        served_elsewhere: Algorithms that other suggestion servers have: known, and judged there.
 
     Raises:
         InvalidExperiment: With every problem of every document.
@@ -53,7 +57,7 @@ def admit_all(
         raise InvalidExperiment([Problem("metadata.name", f"one name cannot be given to {len(read)} experiments")])
     for document in read:
         try:
-            admitted.append(_admit(_renamed(document, name, namespace), config_maps))
+            admitted.append(_admit(_renamed(document, name, namespace), config_maps, served_elsewhere))
         except InvalidInput as error:
             problems += error.problems
     names = Counter((experiment.metadata.namespace or "default", experiment.metadata.name) for experiment in admitted)
@@ -74,13 +78,21 @@ def admit(
     source: str = "",
     name: str | None = None,
     namespace: str | None = None,
+    served_elsewhere: Collection[str] = (),
 ) -> Experiment:
     """Return the one experiment of a text; see ``admit_all``.
 
     Raises:
         InvalidExperiment: As there, and when there is more than one.
     """
-    experiments = admit_all(text, config_maps=config_maps, source=source, name=name, namespace=namespace)
+    experiments = admit_all(
+        text,
+        config_maps=config_maps,
+        source=source,
+        name=name,
+        namespace=namespace,
+        served_elsewhere=served_elsewhere,
+    )
     if len(experiments) != 1:
         raise InvalidExperiment([Problem("", f"one experiment is wanted here, not {len(experiments)}")])
     return experiments[0]
@@ -96,14 +108,14 @@ def _renamed(document: Document, name: str | None, namespace: str | None) -> Doc
     return replace(document, content={**document.content, "metadata": {**(metadata or {}), **changes}})
 
 
-def _admit(document: Document, config_maps: ConfigMapReader) -> Experiment:
+def _admit(document: Document, config_maps: ConfigMapReader, served: Collection[str]) -> Experiment:
     try:
-        experiment, problems = _checked(with_defaults(parse_experiment(document.content)), config_maps)
+        experiment, problems = _checked(with_defaults(parse_experiment(document.content)), config_maps, served)
     except InvalidInput as error:
         problems = [*error.problems]
         part = partial_experiment(document.content, problems)
         if part is not None:
-            _, others = _checked(with_defaults(part.experiment), config_maps)
+            _, others = _checked(with_defaults(part.experiment), config_maps, served)
             problems += [problem for problem in others if not part.explains(problem)]
     if not problems:
         return experiment
@@ -114,7 +126,9 @@ def _admit(document: Document, config_maps: ConfigMapReader) -> Experiment:
     raise InvalidExperiment(sorted(unique.values(), key=lambda problem: problem.line or 0))
 
 
-def _checked(experiment: Experiment, config_maps: ConfigMapReader) -> tuple[Experiment, list[Problem]]:
+def _checked(
+    experiment: Experiment, config_maps: ConfigMapReader, served: Collection[str]
+) -> tuple[Experiment, list[Problem]]:
     """Return the experiment with its template loaded, and what is wrong with it."""
     problems: list[Problem] = validate.problems(experiment)
     space_is_sound = not any(
@@ -122,8 +136,9 @@ def _checked(experiment: Experiment, config_maps: ConfigMapReader) -> tuple[Expe
     )
     if space_is_sound:
         problems += _space_problems(experiment)
-        problems += registry.problems(experiment)
-    elif experiment.spec.algorithm is None or experiment.spec.algorithm.algorithm_name not in registry.names():
+    name = experiment.spec.algorithm.algorithm_name if experiment.spec.algorithm else ""
+    # Of one that is served elsewhere, only its own server knows what it takes.
+    if name not in served and (space_is_sound or name not in registry.names()):
         problems += registry.problems(experiment)
     problems += _early_stopping_problems(experiment, with_its_problem=space_is_sound)
     stated = experiment.spec.trial_template

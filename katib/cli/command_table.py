@@ -55,6 +55,16 @@ COMMANDS: Final[dict[str, CommandLine]] = {
         "katib.cli.commands.serve_store",
         "Keep what runs report, for our clients and others'.",
     ),
+    "serve operator": CommandLine(
+        _SERVE,
+        "katib.cli.commands.serve_operator",
+        "Run the experiments of a Kubernetes cluster.",
+    ),
+    "install keys": CommandLine(
+        _SERVE,
+        "katib.cli.commands.install_keys",
+        "Make what operator and store know each other by, in a Secret.",
+    ),
     "init": CommandLine(_OTHER, "katib.cli.commands.init", "Write a commented experiment to start from."),
     "validate": CommandLine(_OTHER, "katib.cli.commands.validate", "Check experiment files without running anything."),
     "algorithms": CommandLine(
@@ -79,6 +89,9 @@ COMMANDS: Final[dict[str, CommandLine]] = {
     ),
     "store purge": CommandLine(
         _OTHER, "katib.cli.commands.store_purge", "Remove for good what was deleted long enough ago."
+    ),
+    "store retention": CommandLine(
+        _OTHER, "katib.cli.commands.store_retention", "Show or set what a project wants purged."
     ),
     "store token": CommandLine(
         _OTHER, "katib.cli.commands.store_token", "Make a token and its entry for a token file."

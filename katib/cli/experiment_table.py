@@ -8,6 +8,7 @@ from katib.api.experiment import ExperimentStatus
 from katib.cli.age import age
 from katib.cli.measures import Measures, short_number
 from katib.engine.conditions import current
+from katib.local.runtime import is_of_cluster
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,7 +36,7 @@ def state_of(experiment: Experiment, *, driven: bool) -> str:
     """Return the current condition; one that should run and that no process drives is ``Interrupted``."""
     condition = current(experiment.status.conditions) if experiment.status else None
     state = condition.type if condition else "Created"
-    if not driven and state in {"Created", "Running", "Restarting"}:
+    if not driven and not is_of_cluster(experiment) and state in {"Created", "Running", "Restarting"}:
         return "Interrupted" if state != "Created" else state
     return state
 

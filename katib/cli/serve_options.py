@@ -19,6 +19,7 @@ __all__ = [
     "InsecureAnonymousOption",
     "InsecurePlaintextOption",
     "MetricsAddressOption",
+    "ReportKeyFileOption",
     "TimeoutOption",
     "TlsCertOption",
     "TlsClientCaOption",
@@ -83,6 +84,14 @@ TokenAudienceOption = Annotated[
         metavar="NAME",
         help="Whom tokens that Kubernetes knows must be meant for; may be given again (default: Kubernetes itself).",
         show_default=False,
+    ),
+]
+ReportKeyFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--report-key-file",
+        metavar="FILE",
+        help="Keys, one a line, that sign tokens with which a trial reports its own metrics; the operator has the same file.",
     ),
 ]
 InsecureAnonymousOption = Annotated[

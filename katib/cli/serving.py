@@ -8,20 +8,28 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from katib.errors import Unsupported
+from katib.cli.safe_text import printable
+from katib.errors import Conflict, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from katib.cli.store_http import StoreHttpOptions
     from katib.rpc.grpc_server import Listening
     from katib.rpc.store_server import StoreServerOptions
     from katib.rpc.suggestion_server import ServerOptions
+    from katib.store.file_lease import FileLease
     from katib.store.full_store import FullStore
 
-__all__ = ["serve_store", "serve_suggestion"]
+__all__ = ["serve_store", "serve_suggestion", "warn"]
+
+_LOOKS_EVERY: Final = 0.5
+_LONGEST_END: Final = 5.0
+"""Seconds that a server without its lease gets to refuse what waits."""
 
 
 def serve_suggestion(options: Callable[[], ServerOptions], *, trial_namespace: str | None, verbose: bool) -> None:
@@ -50,6 +58,8 @@ def serve_store(
     http: Callable[[], StoreHttpOptions],
     name: str,
     verbose: bool,
+    lease: FileLease | None = None,
+    beside: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> None:
     """Answer for a store until a signal comes.
 
@@ -59,14 +69,20 @@ def serve_store(
         http: Who may call, where files are, and how HTTP is served; likewise.
         name: What it is called.
         verbose: Log every call.
+        lease: Of the store's file; None where several may serve it.
+        beside: Makes what is open for as long as the server is; called when it is known that everything needed is installed.
 
     Raises:
+        Conflict: Another server has taken over the file.
         Unsupported: The extra ``server`` is not installed.
     """
     module = _prepare("katib.cli.store_http", verbose=verbose)
     made = options()
     server = module.server_of(made, http(), store)
-    asyncio.run(_serve(server, made.listening, "store server", f", {name}"))
+    if lease is not None:
+        store.guard_writes(lease.check)
+    with beside():
+        asyncio.run(_serve(server, made.listening, "store server", f", {name}", lease))
 
 
 def _prepare(module: str, *, verbose: bool) -> Any:
@@ -99,7 +115,7 @@ class _Server(Protocol):
     def abandon(self) -> None: ...
 
 
-async def _serve(server: _Server, listening: Listening, what: str, more: str) -> None:
+async def _serve(server: _Server, listening: Listening, what: str, more: str, lease: FileLease | None = None) -> None:
     loop = asyncio.get_running_loop()
     stopping, at_once = asyncio.Event(), asyncio.Event()
 
@@ -115,6 +131,14 @@ async def _serve(server: _Server, listening: Listening, what: str, more: str) ->
             _say(f"http on {address}")
         if server.metrics_port is not None:
             _say(f"metrics on port {server.metrics_port}")
+        if lease is not None:
+            lease.serves_at(", ".join([*server.addresses, *getattr(server, "http_addresses", ())]))
+            ends = {asyncio.create_task(stopping.wait()), asyncio.create_task(_until_lost(lease))}
+            _, others = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for other in others:
+                other.cancel()
+            if lease.lost:
+                await _end_without(server, lease)
         await stopping.wait()
         _say(f"stopping: running calls get {listening.grace:g} s; again, at once")
         draining = asyncio.create_task(server.stop())
@@ -126,6 +150,28 @@ async def _serve(server: _Server, listening: Listening, what: str, more: str) ->
         else:
             server.abandon()
             draining.cancel()
+
+
+async def _until_lost(lease: FileLease) -> None:
+    while not lease.lost:  # noqa: ASYNC110 - a thread finds it out
+        await asyncio.sleep(_LOOKS_EVERY)
+
+
+async def _end_without(server: _Server, lease: FileLease) -> None:
+    """End a server whose file is another's now: what waits is refused, as the store takes no changes any more."""
+    told = Conflict(lease.lost)
+    stopping = asyncio.create_task(server.stop(0))
+    done, _ = await asyncio.wait({stopping}, timeout=_LONGEST_END)
+    if not done:  # a thread waits for a volume that is away, perhaps, and would be waited for
+        warn(str(told))
+        os._exit(told.exit_code)
+    raise told
+
+
+def warn(text: str) -> None:
+    """Say something that is not what was asked for, on standard error."""
+    sys.stderr.write(f"{printable(text)}\n")
+    sys.stderr.flush()
 
 
 def _say(text: str) -> None:

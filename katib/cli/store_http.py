@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from katib.rest.http_server import HttpOptions, is_loopback
 from katib.rest.mlflow.api import MlflowApi
 from katib.rest.modeldb.api import ModeldbApi
 from katib.rest.operations import Patience
+from katib.rest.reports import ReportsApi
 from katib.rest.store_http import StoreHttp
 from katib.rpc.store_server import StoreServer
 from katib.store.artifacts import open_artifacts
@@ -33,18 +35,22 @@ class StoreHttpOptions:
     Attributes:
         addresses: Of HTTP, ``HOST:PORT`` each; none for no HTTP.
         artifacts: Where files of runs are; None for no files.
+        archive: Where runs go before they are purged; None for nowhere.
         token_file: Who may call.
         token_review: Ask Kubernetes.
         audiences: Whom the tokens that it knows must be meant for.
         insecure_anonymous: Everybody may do everything, from everywhere.
+        report_key_file: Trials report with tokens that are signed with these keys.
     """
 
     addresses: Sequence[str]
     artifacts: str | Path | None = None
+    archive: str | None = None
     token_file: Path | None = None
     token_review: bool = False
     audiences: tuple[str, ...] = ()
     insecure_anonymous: bool = False
+    report_key_file: Path | None = None
 
 
 def artifacts_place(said: str | None, store: str | Path) -> str | Path | None:
@@ -72,10 +78,17 @@ def server_of(made: StoreServerOptions, options: StoreHttpOptions, store: FullSt
             token_review=options.token_review,
             audiences=options.audiences,
             insecure_anonymous=options.insecure_anonymous,
+            report_key_file=options.report_key_file,
         )
     )
     artifacts = None if options.artifacts is None else open_artifacts(options.artifacts)
-    grpc = StoreServer(made, store, authenticator=authenticator, artifacts=artifacts)
+    archive = None
+    if options.archive is not None:
+        import_module(
+            "katib.store.archive.parquet_pieces"
+        )  # says now that it needs an extra, not when the first run is to go
+        archive = open_artifacts(options.archive)
+    grpc = StoreServer(made, store, authenticator=authenticator, artifacts=artifacts, archive=archive)
     if not options.addresses:
         return grpc
     listening = made.listening
@@ -86,7 +99,13 @@ def server_of(made: StoreServerOptions, options: StoreHttpOptions, store: FullSt
         grace=listening.grace,
         patience=Patience(call=made.longest_call),
     )
-    return StoreHttp(grpc, http, [MlflowApi(), ModeldbApi()], artifacts=artifacts, authenticator=authenticator)
+    return StoreHttp(
+        grpc,
+        http,
+        [MlflowApi(), ModeldbApi(), ReportsApi(grpc.report)],
+        artifacts=artifacts,
+        authenticator=authenticator,
+    )
 
 
 def _only_known_callers(made: StoreServerOptions, options: StoreHttpOptions) -> bool:

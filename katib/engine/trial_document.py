@@ -63,9 +63,12 @@ def _conditions(record: TrialRecord) -> list[Condition]:
     """Return the conditions the trial went through, the current one last."""
     conditions = [_condition("Created", "TrialCreated", "Trial is created", record.created)]
     if record.started is not None:
-        running = record.state is TrialState.RUNNING
+        running = record.state is TrialState.RUNNING and record.stopping is None
+        # What it waits for, where its driver knows.
+        reason, message = (record.reason, record.message) if running else ("", "")
+        status = "True" if record.state is TrialState.RUNNING else "False"
         conditions.append(
-            _condition("Running", "TrialRunning", "Trial is running", record.started, "True" if running else "False")
+            _condition("Running", reason or "TrialRunning", message or "Trial is running", record.started, status)
         )
     if not record.state.is_active:
         conditions.append(

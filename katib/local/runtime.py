@@ -1,4 +1,4 @@
-"""What runs an experiment's trials on this machine, kept as an annotation, so that a resumed trial runs as the first one did."""
+"""What runs an experiment's trials, kept as annotations: a resumed trial runs as the first one did, and a cluster's is left to it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from katib.api.experiment import Experiment
 
-__all__ = ["PROCESS", "RUNTIME", "runtime_of", "with_runtime"]
+__all__ = ["PROCESS", "RUNTIME", "is_of_cluster", "of_cluster", "runtime_of", "with_runtime"]
 
 RUNTIME: Final = "katib.kubeflow.org/local-runtime"
 """The annotation's name."""
+_DRIVER: Final = "katib.kubeflow.org/driver"
+_CLUSTER: Final = "cluster"
 PROCESS: Final = "process"
 """The container's command as a process; the others are ``docker`` and ``podman``."""
 
@@ -19,7 +21,21 @@ def with_runtime(experiment: Experiment, runtime: str) -> Experiment:
     """Note the runtime; the one that everybody has need not be noted."""
     if runtime == PROCESS:
         return experiment
-    annotations = {**(experiment.metadata.annotations or {}), RUNTIME: runtime}
+    return _annotated(experiment, RUNTIME, runtime)
+
+
+def of_cluster(experiment: Experiment) -> Experiment:
+    """Note, in the store's copy of an experiment, that a cluster's operator drives it."""
+    return _annotated(experiment, _DRIVER, _CLUSTER)
+
+
+def is_of_cluster(experiment: Experiment) -> bool:
+    """Whether a cluster's operator drives an experiment."""
+    return (experiment.metadata.annotations or {}).get(_DRIVER) == _CLUSTER
+
+
+def _annotated(experiment: Experiment, name: str, text: str) -> Experiment:
+    annotations = {**(experiment.metadata.annotations or {}), name: text}
     return experiment.model_copy(
         update={"metadata": experiment.metadata.model_copy(update={"annotations": annotations})}
     )

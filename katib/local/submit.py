@@ -15,7 +15,7 @@ from katib.engine.resume import problems as problems_of_resume
 from katib.engine.resume import resumed
 from katib.errors import Conflict, InvalidExperiment, NotFound, Problem
 from katib.local.budget import with_budget
-from katib.local.runtime import with_runtime
+from katib.local.runtime import is_of_cluster, with_runtime
 from katib.local.source_folder import with_source_folder
 from katib.metrics.collector import KINDS
 from katib.runners.process import ProcessRunner
@@ -129,6 +129,8 @@ def resume(
         InvalidExperiment: Its state or its resume policy does not allow it; the message says which edit would.
     """
     uid, name = experiment.metadata.uid or "", experiment.metadata.name
+    if is_of_cluster(experiment):
+        raise Conflict(f"experiment {name!r} is driven by a cluster's operator: it goes on there")
     with home.driving(uid, name), store.transaction():
         edited = with_budget(experiment, max_trials=max_trials, parallel=parallel)
         ledger = Ledger.from_records(edited, store.trials(uid))

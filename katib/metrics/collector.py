@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from katib.api.experiment import MetricsCollectorSpec
     from katib.metrics.line_parser import LineParser
 
-__all__ = ["KINDS", "Batch", "Collector", "make_collector"]
+__all__ = ["KINDS", "Batch", "Collector", "collector_of", "make_collector"]
 
 DEFAULT_LIMIT: Final = 4 << 20
 KINDS: Final = ("StdOut", "File", "TensorFlowEvent", "Push")
@@ -88,18 +88,43 @@ def make_collector(
     source = spec.source
     filters = (source.filter.metrics_format or []) if source and source.filter else []
     path = collector_path(spec)
+    is_json = bool(source and source.file_system_path and source.file_system_path.format == "JSON")
     match kind:
         case "StdOut":
-            return _Lines(kind, stdout, "its output", TextLines(metrics, filters))
+            return collector_of(kind, metrics, stdout, "its output", filters=filters)
         case "Push":
-            return _Lines(kind, push, "what it reported", PushedLines(metrics))
-        case "File" if path is not None:
-            is_json = bool(source and source.file_system_path and source.file_system_path.format == "JSON")
-            parser = JsonLines(metrics) if is_json else TextLines(metrics, filters)
-            return _Lines(kind, local_path(path, root), path, parser)
-        case "TensorFlowEvent" if path is not None:
-            return _Events(local_path(path, root), path, metrics)
+            return collector_of(kind, metrics, push, "what it reported")
+        case "File" | "TensorFlowEvent" if path is not None:
+            return collector_of(kind, metrics, local_path(path, root), path, filters=filters, is_json=is_json)
     raise Unsupported(f"the metrics collector {kind} needs Kubernetes; on one machine there are {', '.join(KINDS)}")
+
+
+def collector_of(
+    kind: str,
+    metrics: Sequence[str],
+    path: Path,
+    shown: str,
+    *,
+    filters: Sequence[str] = (),
+    is_json: bool = False,
+) -> Collector:
+    """Return the collector of one of ``KINDS``.
+
+    Args:
+        kind: Which.
+        metrics: Which metrics to listen for.
+        path: The file, or the folder of event files.
+        shown: What it is called in sentences.
+        filters: Of lines of text.
+        is_json: Whether a file's lines are JSON.
+    """
+    match kind:
+        case "Push":
+            return _Lines(kind, path, shown, PushedLines(metrics))
+        case "TensorFlowEvent":
+            return _Events(path, shown, metrics)
+    parser = JsonLines(metrics) if is_json and kind == "File" else TextLines(metrics, filters)
+    return _Lines(kind, path, shown, parser)
 
 
 class _Lines(Collector):

@@ -115,6 +115,15 @@ class Call:
         """Return whether the caller has a role in a namespace, by default the one of the call."""
         return await self.recognition.may(self.identity, namespace or self.namespace, role)
 
+    async def require_report(self, namespace: str, trial: str) -> None:
+        """Return only if the caller may report metrics of a trial.
+
+        Raises:
+            Denied: They may not.
+            StoreUnavailable: It cannot be found out now.
+        """
+        await self.recognition.require_report(self.identity, namespace, trial)
+
     async def read(self, function: Callable[[Tracking], T]) -> T:
         """Return what a function reads of the namespace."""
         return await self.tracking.read(self.namespace, function, actor=self.identity.name)

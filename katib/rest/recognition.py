@@ -95,6 +95,15 @@ class Recognition:
 
         return await self._found_out(allowed)
 
+    async def require_report(self, identity: Identity, namespace: str, trial: str) -> None:
+        """Return only if somebody may report metrics of a trial.
+
+        Raises:
+            Denied: They may not.
+            StoreUnavailable: It cannot be found out now.
+        """
+        await self._found_out(lambda: identity.require_report(namespace, trial))
+
     async def _found_out(self, function: Callable[[], T]) -> T:
         if self._threads is None:
             return function()

@@ -10,10 +10,12 @@ from google.protobuf.message import Message
 from katib.algorithm import call, early_stoppers
 from katib.errors import AlgorithmError, InvalidInput, KatibError, Overloaded, Problem
 from katib.rpc import v1beta1 as wire
-from katib.rpc.experiment_message import algorithm_spec_of, checked_experiment
-from katib.rpc.request_parts import RequestParts
+from katib.rpc.experiment_message import algorithm_spec_of
+from katib.rpc.request_parts import ReplyParts, RequestParts
 from katib.rpc.requests import decoded
 from katib.rpc.rules_message import rules_reply
+from katib.rpc.search import checked_search, search_key, search_of
+from katib.rpc.session import Session
 from katib.rpc.sessions import Sessions
 from katib.rpc.worker_call import Failure, Kind, Outcome, Task
 
@@ -36,7 +38,7 @@ class Answerer:
         """Return what comes of a task, whatever happens in between."""
         with call.answering(task.seconds) as notes:
             try:
-                reply = self._reply(task).SerializeToString()
+                reply = self._reply(task)
             except KatibError as error:
                 problems = error.problems if isinstance(error, InvalidInput) else ()
                 details = "".join(traceback.format_exception(error)) if isinstance(error, AlgorithmError) else ""
@@ -48,7 +50,7 @@ class Answerer:
                 return Outcome(failure=failure_of(task, error), notes=tuple(notes))
         return Outcome(reply=reply, notes=tuple(notes))
 
-    def _reply(self, task: Task) -> Message:
+    def _reply(self, task: Task) -> bytes:
         match task.kind:
             case Kind.SUGGEST:
                 return self._suggestions(task.request)
@@ -59,16 +61,16 @@ class Answerer:
             case Kind.VALIDATE_STOPPER:
                 return _validated_stopper(task.request)
 
-    def _suggestions(self, request: bytes) -> Message:
+    def _suggestions(self, request: bytes) -> bytes:
         parts = decoded(RequestParts, request)
         wanted = parts.current_request_number
         if not 0 <= wanted <= _MOST_POINTS:
             raise InvalidInput([Problem("current_request_number", f"must be from 0 to {_MOST_POINTS}", wanted)])
-        experiment, trials = b"".join(parts.experiment), list(parts.trials)
-        session = self._sessions.take(experiment, trials)
+        key, trials = search_key(parts), list(parts.trials)
+        session = self._sessions.take(key, trials, lambda: Session(checked_search(parts)))
         reply = session.suggest(trials, wanted, parts.total_request_number - wanted)
-        self._sessions.put(experiment, session)
-        return reply
+        self._sessions.put(key, session)
+        return _sent(reply, parts)
 
 
 def failure_of(task: Task, error: BaseException) -> Failure:
@@ -77,19 +79,26 @@ def failure_of(task: Task, error: BaseException) -> Failure:
     return Failure(AlgorithmError.grpc_code, message, details="".join(traceback.format_exception(error)))
 
 
-def _rules(task: Task) -> Message:
+def _rules(task: Task) -> bytes:
     parts = decoded(RequestParts, task.request)
-    return rules_reply(decoded(wire.Experiment, b"".join(parts.experiment)), parts.trials, task.curves)
+    return _sent(rules_reply(search_of(parts), parts.trials, task.curves), parts)
 
 
-def _validated(request: bytes) -> Message:
-    checked_experiment(decoded(wire.ValidateAlgorithmSettingsRequest, request).experiment)
-    return wire.ValidateAlgorithmSettingsReply()
+def _validated(request: bytes) -> bytes:
+    parts = decoded(RequestParts, request)
+    checked_search(parts)
+    return _sent(wire.ValidateAlgorithmSettingsReply(), parts)
 
 
-def _validated_stopper(request: bytes) -> Message:
+def _sent(reply: Message, parts: RequestParts) -> bytes:
+    """Return the bytes of a reply; one to our own request says that it was understood."""
+    told = ReplyParts(experiment_json_read=True).SerializeToString() if parts.experiment_json else b""
+    return reply.SerializeToString() + told
+
+
+def _validated_stopper(request: bytes) -> bytes:
     stated = algorithm_spec_of(decoded(wire.ValidateEarlyStoppingSettingsRequest, request).early_stopping)
     problems = early_stoppers.settings_problems(stated)
     if problems:
         raise InvalidInput(problems)
-    return wire.ValidateEarlyStoppingSettingsReply()
+    return wire.ValidateEarlyStoppingSettingsReply().SerializeToString()

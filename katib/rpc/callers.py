@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from katib.access import EVERYWHERE, Everyone, token_of
+from katib.access import EVERYWHERE, Everyone, Role, token_of
 from katib.access.identity import is_namespace
 from katib.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from katib.access import Authenticator, Identity, Role
+    from katib.access import Authenticator, Identity
 
 __all__ = ["DEFAULT_NAMESPACE", "Caller", "Callers", "has_token"]
 
@@ -116,6 +116,33 @@ class Callers:
             namespace = wanted or _only(identity, role, field)
             identity.require(namespace or EVERYWHERE, role)
             return namespace
+
+        return await self._found_out(admitted)
+
+    async def admit_reporter(
+        self, metadata: Sequence[tuple[str, str | bytes]], wanted: str | None, *, field: str
+    ) -> tuple[str | None, str | None]:
+        """Return the namespace of a report, as ``admit_anywhere``, and the only trial that it may be about; None for any.
+
+        Args:
+            metadata: Of the call.
+            wanted: The namespace that it names, if it does.
+            field: Where it would be named.
+
+        Raises:
+            InvalidInput, Unauthenticated, Denied, StoreUnavailable: As ``admit_anywhere``.
+        """
+        token = _token(metadata)
+
+        def admitted() -> tuple[str | None, str | None]:
+            identity = self._authenticator.identity(token)
+            only = identity.only_trial
+            namespace = wanted or (identity.default_namespace if only else _only(identity, Role.WRITE, field))
+            if only:
+                identity.require_report(namespace or EVERYWHERE, only)
+            else:
+                identity.require(namespace or EVERYWHERE, Role.WRITE)
+            return namespace, only
 
         return await self._found_out(admitted)
 

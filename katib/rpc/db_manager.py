@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from katib.access import Role
-from katib.errors import Overloaded
+from katib.errors import Denied, Overloaded
 from katib.rpc import v1beta1 as wire
 from katib.rpc.callers import Callers, has_token
 from katib.rpc.calls import Call, answering
@@ -98,11 +98,13 @@ class DbManager:
     # -- the calls ----------------------------------------------------------------------------------------------------
 
     async def _report(self, request: bytes, call: Call) -> bytes:
-        namespace = await self._namespace(call, Role.WRITE, anonymous=self._anonymous_reports)
+        namespace, only = await self._reporter(call)
         if len(request) < _LARGE:
             report = _read_report(request, namespace)
         else:
             report = await self._in_thread(partial(_read_report, request, namespace))
+        if only is not None and report.trial != only:
+            raise Denied(f"this token is for reports of trial {only!r}, not of {report.trial[:80]!r}")
         receipt = await self._commits.commit(report, len(request))
         self._metrics.reported(receipt)
         self._warn(report.trial, receipt.chosen_of)
@@ -129,7 +131,18 @@ class DbManager:
 
     # -- what is the same for all of them --------------------------------------------------------------------------
 
-    async def _namespace(self, call: Call, role: Role, *, anonymous: bool = False) -> str | None:
+    async def _reporter(self, call: Call) -> tuple[str | None, str | None]:
+        """Return where a report is, if its caller may report, and the only trial that it may be about; None for any.
+
+        Raises:
+            InvalidInput, Unauthenticated, Denied: As ``_namespace``.
+        """
+        named = named_namespace(call.metadata)
+        if not self._callers.known or (self._anonymous_reports and not has_token(call.metadata)):
+            return named, None
+        return await self._callers.admit_reporter(call.metadata, named, field=NAMESPACE_KEY)
+
+    async def _namespace(self, call: Call, role: Role) -> str | None:
         """Return where a call looks, if its caller may; None for everywhere.
 
         Raises:
@@ -138,7 +151,7 @@ class DbManager:
             Denied: They may not.
         """
         named = named_namespace(call.metadata)
-        if not self._callers.known or (anonymous and not has_token(call.metadata)):
+        if not self._callers.known:
             return named
         return await self._callers.admit_anywhere(call.metadata, named, role, field=NAMESPACE_KEY)
 

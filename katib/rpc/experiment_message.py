@@ -25,14 +25,21 @@ from katib.api.experiment import (
     ParameterSpec,
 )
 from katib.api.validate.objectives import objective_problems
-from katib.api.validate.parameters import parameter_problems
+from katib.api.validate.parameters import constraint_problems, parameter_problems
 from katib.errors import InvalidExperiment, Problem
 from katib.rpc import v1beta1 as wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["algorithm_spec_of", "checked_experiment", "experiment_of", "request_path", "seed_of"]
+__all__ = [
+    "algorithm_spec_of",
+    "check_search",
+    "experiment_of",
+    "experiment_path",
+    "request_path",
+    "seed_of",
+]
 
 _PARAMETER_TYPES: Final[dict[int, Any]] = {
     wire.UNKNOWN_TYPE: "unknown",
@@ -88,21 +95,19 @@ def experiment_of(message: wire.Experiment) -> Experiment:
     )
 
 
-def checked_experiment(message: wire.Experiment) -> Experiment:
-    """Return what a message says if it can be searched: its objective, space and algorithm are sound and suit each other.
+def check_search(experiment: Experiment) -> None:
+    """Check what a search depends on: objective, space and algorithm.
 
     Raises:
         InvalidExperiment: With every problem.
     """
-    experiment = experiment_of(message)
-    problems = [*objective_problems(experiment.spec), *parameter_problems(experiment.spec)]
-    stated = experiment.spec.algorithm
+    spec, stated = experiment.spec, experiment.spec.algorithm
+    problems = [*objective_problems(spec), *parameter_problems(spec), *constraint_problems(spec)]
     unknown = stated is None or stated.algorithm_name not in registry.names()
     if unknown or not problems:
         problems += registry.problems(experiment)
     if problems:
         raise InvalidExperiment(problems)
-    return experiment
 
 
 def seed_of(message: wire.Experiment) -> int:
@@ -216,3 +221,21 @@ def request_path(path: str) -> str:
             path = changed
             break
     return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda match: f"_{match[0].lower()}", path)
+
+
+_WRITTEN: Final = (
+    (re.compile(r"^experiment\.name$"), "metadata.name"),
+    (re.compile(r"^experiment\.spec\b"), "spec"),
+    (re.compile(r"^spec\.parameter_specs\.parameters\b"), "spec.parameters"),
+    (re.compile(r"^spec\.nas_config\.operations\.operation\b"), "spec.nas_config.operations"),
+    (re.compile(r"^(spec\.nas_config\.operations\[\d+\])\.parameter_specs\.parameters\b"), r"\1.parameters"),
+)
+
+
+def experiment_path(path: str) -> str:
+    """Return by which path an experiment's author knows a field of a request: the reverse of ``request_path``."""
+    if not path.startswith("experiment."):
+        return path
+    for pattern, replacement in _WRITTEN:
+        path = pattern.sub(replacement, path, count=1)
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), path)

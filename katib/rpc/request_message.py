@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from katib.algorithm.history import PastTrial
     from katib.api.experiment import AlgorithmSpec, Experiment, NasConfig, ParameterSpec
 
-__all__ = ["experiment_message", "trial_message"]
+__all__ = ["OBJECTIVE_TYPES", "TRIAL_STATES", "ZERO_TIME", "experiment_message", "trial_message", "unsayable"]
 
 _PARAMETER_TYPES: Final = {
     "double": wire.DOUBLE,
@@ -32,7 +32,8 @@ _DISTRIBUTIONS: Final = {
     "normal": wire.NORMAL,
     "logNormal": wire.LOG_NORMAL,
 }
-_STATES: Final = {
+OBJECTIVE_TYPES: Final = {"minimize": wire.MINIMIZE, "maximize": wire.MAXIMIZE}
+TRIAL_STATES: Final = {
     TrialState.CREATED: wire.TrialStatus.CREATED,
     TrialState.RUNNING: wire.TrialStatus.RUNNING,
     TrialState.SUCCEEDED: wire.TrialStatus.SUCCEEDED,
@@ -41,30 +42,40 @@ _STATES: Final = {
     TrialState.METRICS_UNAVAILABLE: wire.TrialStatus.METRICSUNAVAILABLE,
     TrialState.EARLY_STOPPED: wire.TrialStatus.EARLYSTOPPED,
 }
-_ZERO_TIME: Final = "0001-01-01T00:00:00Z"
+ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 """What Kubernetes calls a time that has not come."""
 
 
-def experiment_message(experiment: Experiment) -> wire.Experiment:
+def unsayable(experiment: Experiment) -> list[str]:
+    """Return which of our extensions an experiment uses that change its search and for which Katib's wire has no field."""
+    spec = experiment.spec
+    stated = {
+        "spec.objectives": spec.objectives,
+        "spec.constraints": spec.constraints,
+        "spec.objective.bounds": spec.objective and spec.objective.bounds,
+        "spec.parameters[].condition": [each for each in spec.parameters or [] if each.condition is not None],
+    }
+    return [name for name, value in stated.items() if value]
+
+
+def experiment_message(experiment: Experiment, *, partial: bool = False) -> wire.Experiment:
     """Return a defaulted experiment as Katib's wire has it.
+
+    Args:
+        experiment: What is asked about.
+        partial: Leave out what cannot be said, as it is said beside the message.
 
     Raises:
         Unsupported: It uses one of our extensions that change the search, for which Katib's wire has no field.
     """
     spec = experiment.spec
-    for name, stated in (
-        ("spec.objectives", spec.objectives),
-        ("spec.constraints", spec.constraints),
-        ("spec.objective.bounds", spec.objective and spec.objective.bounds),
-        ("spec.parameters[].condition", [each for each in spec.parameters or [] if each.condition is not None]),
-    ):
-        if stated:
-            raise Unsupported(f"{name} cannot be sent to a suggestion server: Katib's wire has no field for it")
+    if not partial and (names := unsayable(experiment)):
+        raise Unsupported(f"{names[0]} cannot be sent to a suggestion server: Katib's wire has no field for it")
     message = wire.Experiment(name=experiment.metadata.name)
     if spec.parameters:
         message.spec.parameter_specs.parameters.extend(map(_parameter, spec.parameters))
     if spec.objective is not None:
-        message.spec.objective.type = wire.MINIMIZE if spec.objective.type == "minimize" else wire.MAXIMIZE
+        message.spec.objective.type = OBJECTIVE_TYPES[spec.objective.type]
         message.spec.objective.goal = spec.objective.goal or 0.0
         message.spec.objective.objective_metric_name = spec.objective.objective_metric_name
         message.spec.objective.additional_metric_names.extend(spec.objective.additional_metric_names or [])
@@ -127,10 +138,10 @@ def trial_message(trial: PastTrial, objectives: Sequence[str], *, labels: bool =
     )
     if labels:
         message.spec.labels.update(trial.labels)
-    message.status.condition = _STATES[trial.state]
-    message.status.start_time = _ZERO_TIME if trial.started is None else _time(trial.started)
+    message.status.condition = TRIAL_STATES[trial.state]
+    message.status.start_time = ZERO_TIME if trial.started is None else _time(trial.started)
     ended = None if trial.started is None or trial.seconds is None else trial.started + trial.seconds
-    message.status.completion_time = _ZERO_TIME if ended is None else _time(ended)
+    message.status.completion_time = ZERO_TIME if ended is None else _time(ended)
     for name, value in _measured(trial, objectives):
         message.status.observation.metrics.add(name=name, value=repr(value))
     return message

@@ -13,8 +13,8 @@ __all__ = ["decoded"]
 M = TypeVar("M", bound=Message)
 
 
-def decoded(kind: type[M], request: bytes) -> M:
-    """Return a request as a message.
+def decoded(kind: type[M], request: bytes, path: str = "") -> M:
+    """Return a request, or what stands at a path of it, as a message.
 
     Raises:
         InvalidInput: It is none.
@@ -22,4 +22,5 @@ def decoded(kind: type[M], request: bytes) -> M:
     try:
         return kind.FromString(request)
     except DecodeError as error:
-        raise InvalidInput([Problem("", f"the request is no {kind.DESCRIPTOR.name}: {error}")]) from None
+        what = "is" if path else "the request is"
+        raise InvalidInput([Problem(path, f"{what} no {kind.DESCRIPTOR.name}: {error}")]) from None

@@ -14,11 +14,14 @@ from katib.algorithm.history import History
 from katib.api.validate.objectives import objective_problems
 from katib.errors import InvalidExperiment
 from katib.rpc import v1beta1 as wire
-from katib.rpc.experiment_message import experiment_of, seed_of
-from katib.rpc.trial_message import decode_trial
+from katib.rpc.trial_message import decode_placed_trial, decode_trial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from katib.algorithm.history import PastTrial
+    from katib.rpc.search import Search
+    from katib.space.space import Space
 
 __all__ = ["rules_reply"]
 
@@ -26,28 +29,25 @@ _COMPARISONS: Final = {"equal": wire.EQUAL, "less": wire.LESS, "greater": wire.G
 
 
 def rules_reply(
-    message: wire.Experiment, trials: Iterable[bytes], curves: Mapping[str, Sequence[float]]
+    search: Search, trials: Iterable[bytes], curves: Mapping[str, Sequence[float]]
 ) -> wire.GetEarlyStoppingRulesReply:
     """Return the rules for trials that are about to begin.
 
     Args:
-        message: The experiment.
+        search: The experiment.
         trials: Its trials, as bytes.
         curves: The objective's values over time, by trial name.
 
     Raises:
         InvalidInput: The experiment has no such early stopper, or one that cannot do with it.
     """
-    experiment = experiment_of(message)
+    experiment = search.experiment
     problems = [*objective_problems(experiment.spec), *early_stoppers.problems(experiment)]
     if problems:
         raise InvalidExperiment(problems)
-    stopper = early_stoppers.create(experiment, seed_of(message))
-    space = stopper.problem.space
+    stopper = early_stoppers.create(experiment, search.seed)
     names = [objective.name for objective in stopper.problem.objectives]
-    decoded = [decode_trial(data, space, names, lambda _: {}) for data in trials]
-    ordered = sorted(decoded, key=attrgetter("order"))
-    history = History(replace(trial.past, index=index) for index, trial in enumerate(ordered) if trial.past is not None)
+    history = History(_past(trials, stopper.problem.space, names, exact=search.exact))
     reply = wire.GetEarlyStoppingRulesReply()
     for rule in stopper.rules(history, curves):
         reply.early_stopping_rules.add(
@@ -57,3 +57,14 @@ def rules_reply(
             start_step=rule.start_step or 0,
         )
     return reply
+
+
+def _past(trials: Iterable[bytes], space: Space, names: Sequence[str], *, exact: bool) -> Iterator[PastTrial]:
+    """Yield the trials in the order of their places."""
+    if exact:
+        decoded = [decode_placed_trial(data, space, names) for data in trials]
+    else:
+        decoded = [decode_trial(data, space, names, lambda _: {}) for data in trials]
+    for index, trial in enumerate(sorted(decoded, key=attrgetter("order"))):
+        if trial.past is not None:
+            yield trial.past if exact else replace(trial.past, index=index)

@@ -14,13 +14,12 @@ from katib.algorithm import call, registry
 from katib.algorithm.checked import suggest
 from katib.algorithm.history import History
 from katib.rpc import v1beta1 as wire
-from katib.rpc.experiment_message import checked_experiment, seed_of
-from katib.rpc.trial_message import decode_trial
+from katib.rpc.trial_message import decode_placed_trial, decode_trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from katib.api.experiment import Experiment
+    from katib.rpc.search import Search
     from katib.rpc.trial_message import WireTrial
     from katib.space.point import Point
 
@@ -38,22 +37,21 @@ class Session:
     """A search and what is known of it.
 
     Args:
-        message: Its experiment.
+        search: What is searched, checked.
 
     Raises:
-        InvalidExperiment: It cannot be searched.
+        InvalidInput: It cannot be searched.
         AlgorithmError: Its algorithm cannot be loaded or made.
     """
 
-    def __init__(self, message: wire.Experiment) -> None:
-        self._experiment: Experiment = checked_experiment(message)
-        self._seed = seed_of(message)
+    def __init__(self, search: Search) -> None:
+        self._search = search
         self._begin()
         self._decoded: dict[bytes, WireTrial] = {}
         self._size = 0
 
     def _begin(self) -> None:
-        self.algorithm = registry.create(self._experiment, self._seed)
+        self.algorithm = registry.create(self._search.experiment, self._search.seed)
         self.history = History()
         self._known: list[WireTrial] = []
         self._issued = 0
@@ -101,16 +99,18 @@ class Session:
         self._forget(trials, len(found))
         ordered = sorted(found.values(), key=_ORDER)
         known, names = self._known, [trial.name for trial in ordered]
-        if names[: len(known)] != [trial.name for trial in known]:
+        if names[: len(known)] != [trial.name for trial in known] or _moved(known, ordered):
             known = self._rebuilt(ordered)
         for index, trial in enumerate(ordered):
             if (index >= len(known) or known[index] is not trial) and trial.past is not None:
-                self.history.record(replace(trial.past, index=index))
+                self.history.record(trial.past if self._search.exact else replace(trial.past, index=index))
         self._known = ordered
 
     def _decode(self, data: bytes) -> WireTrial:
         problem = self.algorithm.problem
         names = [objective.name for objective in problem.objectives]
+        if self._search.exact:
+            return decode_placed_trial(data, problem.space, names)
         return decode_trial(data, problem.space, names, self.algorithm.labels_from_name)
 
     def _rebuilt(self, ordered: Sequence[WireTrial]) -> list[WireTrial]:
@@ -137,3 +137,11 @@ class Session:
             for item in point.assignments():
                 assigned.assignments.add(name=item.name, value=item.value)
         return reply
+
+
+def _moved(known: Sequence[WireTrial], ordered: Sequence[WireTrial]) -> bool:
+    """Whether a trial that says its place says another one than before."""
+    return any(
+        old is not new and old.past and new.past and old.past.index != new.past.index
+        for old, new in zip(known, ordered, strict=False)
+    )

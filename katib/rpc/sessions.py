@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from google.protobuf.message import DecodeError
-
-from katib.errors import InvalidInput, Problem
-from katib.rpc import v1beta1 as wire
-from katib.rpc.session import Session
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Sequence
+
+    from katib.rpc.session import Session
 
 __all__ = ["Sessions"]
 
 
 class Sessions:
-    """Sessions by the bytes of their experiments.
+    """Sessions by what stands for their experiments, such as their bytes.
 
     Experiments of one name in two namespaces may have the same bytes; their trials tell them apart. One that was deleted and made again
     begins without trials. Should two searches meet in one session after all, that costs time and changes no answer, as a session
@@ -29,30 +25,28 @@ class Sessions:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._by_use: dict[Session, bytes] = {}
-        self._by_experiment: dict[bytes, list[Session]] = {}
+        self._by_use: dict[Session, Hashable] = {}
+        self._by_experiment: dict[Hashable, list[Session]] = {}
         self._size = 0
 
     def __len__(self) -> int:
         return len(self._by_use)
 
-    def take(self, experiment: bytes, trials: Sequence[bytes]) -> Session:
+    def take(self, experiment: Hashable, trials: Sequence[bytes], begin: Callable[[], Session]) -> Session:
         """Return the session for a call, out of here: one whose call fails half-way is not put back.
 
-        Raises:
-            InvalidInput: These bytes are no experiment, or one that cannot be searched.
+        Args:
+            experiment: What stands for it.
+            trials: All there are.
+            begin: Makes a new session where there is none.
         """
         for session in self._by_experiment.get(experiment, ()):
             if session.knows_some_of(trials):
                 self._drop(session)
                 return session
-        try:
-            message = wire.Experiment.FromString(experiment)
-        except DecodeError as error:
-            raise InvalidInput([Problem("experiment", f"is no protobuf message: {error}")]) from None
-        return Session(message)
+        return begin()
 
-    def put(self, experiment: bytes, session: Session) -> None:
+    def put(self, experiment: Hashable, session: Session) -> None:
         """Remember a session as the one that was used last, and forget others when there is too much."""
         self._by_use[session] = experiment
         self._by_experiment.setdefault(experiment, []).append(session)

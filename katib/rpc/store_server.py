@@ -71,6 +71,7 @@ class StoreServer:
         store: What it serves; stays open when the server is closed.
         authenticator: Knows the callers; None lets everybody do everything.
         artifacts: Where contents of artifacts are; None for no place.
+        archive: Where runs go before they are purged; None for nowhere.
 
     Attributes:
         addresses: Where it answers, with the ports that were found.
@@ -90,10 +91,12 @@ class StoreServer:
         *,
         authenticator: Authenticator | None = None,
         artifacts: ArtifactStore | None = None,
+        archive: ArtifactStore | None = None,
     ) -> None:
         self._options = options
         self._store = store
         self._artifacts = artifacts
+        self._archive = archive
         self._callers = Callers(authenticator)
         self.fault = ""
         self._metrics = StoreMetrics()
@@ -121,7 +124,7 @@ class StoreServer:
             await asyncio.to_thread(self._store.check)
             threads = ThreadPoolExecutor(options.threads, thread_name_prefix="read")
             self._stack.callback(threads.shutdown)
-            commits = await self._stack.enter_async_context(
+            self._commits = commits = await self._stack.enter_async_context(
                 GroupCommits[Report, Receipt](self._store.report, options.limits)
             )
             service = DbManager(
@@ -145,6 +148,7 @@ class StoreServer:
                 self._callers,
                 self.transfers,
                 artifacts=self._artifacts,
+                archive=self._archive,
                 metrics=self._metrics,
                 longest_call=options.longest_call,
             )
@@ -162,6 +166,20 @@ class StoreServer:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop(0)
+
+    async def report(self, report: Report, size: int) -> Receipt:
+        """Return what became of a report once that is durable, for whoever takes them beside gRPC.
+
+        Args:
+            size: About how many bytes it has.
+
+        Raises:
+            Overloaded: Too much waits already.
+            StoreUnavailable: The database does not answer.
+        """
+        receipt = await self._commits.commit(report, size)
+        self._metrics.reported(receipt)
+        return receipt
 
     async def _watch(self) -> None:
         """Tell probes whether the database answers, about as soon as it changes."""

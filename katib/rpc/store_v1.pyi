@@ -60,6 +60,12 @@ class ArtifactState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ARTIFACT_STATE_LINK: _ClassVar[ArtifactState]
     ARTIFACT_STATE_PENDING: _ClassVar[ArtifactState]
     ARTIFACT_STATE_STORED: _ClassVar[ArtifactState]
+
+class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVENT_KIND_UNSPECIFIED: _ClassVar[EventKind]
+    EVENT_KIND_NORMAL: _ClassVar[EventKind]
+    EVENT_KIND_WARNING: _ClassVar[EventKind]
 NODE_KIND_UNSPECIFIED: NodeKind
 NODE_KIND_PROJECT: NodeKind
 NODE_KIND_EXPERIMENT: NodeKind
@@ -90,6 +96,9 @@ ARTIFACT_STATE_UNSPECIFIED: ArtifactState
 ARTIFACT_STATE_LINK: ArtifactState
 ARTIFACT_STATE_PENDING: ArtifactState
 ARTIFACT_STATE_STORED: ArtifactState
+EVENT_KIND_UNSPECIFIED: EventKind
+EVENT_KIND_NORMAL: EventKind
+EVENT_KIND_WARNING: EventKind
 
 class Node(_message.Message):
     __slots__ = ("kind", "id")
@@ -100,7 +109,7 @@ class Node(_message.Message):
     def __init__(self, kind: _Optional[_Union[NodeKind, str]] = ..., id: _Optional[str] = ...) -> None: ...
 
 class Project(_message.Message):
-    __slots__ = ("id", "namespace", "name", "description", "owner", "create_time", "update_time", "delete_time", "tags", "properties")
+    __slots__ = ("id", "namespace", "name", "description", "owner", "create_time", "update_time", "delete_time", "tags", "properties", "retention")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +134,7 @@ class Project(_message.Message):
     DELETE_TIME_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
     id: str
     namespace: str
     name: str
@@ -135,7 +145,20 @@ class Project(_message.Message):
     delete_time: _timestamp_pb2.Timestamp
     tags: _containers.ScalarMap[str, str]
     properties: _containers.MessageMap[str, _struct_pb2.Value]
-    def __init__(self, id: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., owner: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delete_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., tags: _Optional[_Mapping[str, str]] = ..., properties: _Optional[_Mapping[str, _struct_pb2.Value]] = ...) -> None: ...
+    retention: Retention
+    def __init__(self, id: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., owner: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delete_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., tags: _Optional[_Mapping[str, str]] = ..., properties: _Optional[_Mapping[str, _struct_pb2.Value]] = ..., retention: _Optional[_Union[Retention, _Mapping]] = ...) -> None: ...
+
+class Retention(_message.Message):
+    __slots__ = ("deleted_for", "keep_best", "archive", "keep_artifacts")
+    DELETED_FOR_FIELD_NUMBER: _ClassVar[int]
+    KEEP_BEST_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVE_FIELD_NUMBER: _ClassVar[int]
+    KEEP_ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
+    deleted_for: _duration_pb2.Duration
+    keep_best: int
+    archive: bool
+    keep_artifacts: bool
+    def __init__(self, deleted_for: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., keep_best: _Optional[int] = ..., archive: _Optional[bool] = ..., keep_artifacts: _Optional[bool] = ...) -> None: ...
 
 class Experiment(_message.Message):
     __slots__ = ("id", "project_id", "run_id", "namespace", "name", "kind", "description", "owner", "state", "create_time", "start_time", "end_time", "update_time", "delete_time", "algorithm", "objective", "objective_type", "best_value", "trial_count", "spec_json", "tags", "properties")
@@ -523,16 +546,18 @@ class GetDefaultProjectRequest(_message.Message):
     def __init__(self, namespace: _Optional[str] = ...) -> None: ...
 
 class UpdateProjectRequest(_message.Message):
-    __slots__ = ("namespace", "project_id", "name", "description")
+    __slots__ = ("namespace", "project_id", "name", "description", "retention")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     project_id: str
     name: str
     description: str
-    def __init__(self, namespace: _Optional[str] = ..., project_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
+    retention: Retention
+    def __init__(self, namespace: _Optional[str] = ..., project_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., retention: _Optional[_Union[Retention, _Mapping]] = ...) -> None: ...
 
 class FindProjectsRequest(_message.Message):
     __slots__ = ("namespace", "filter", "order_by", "lifecycle", "page_size", "page_token", "count")
@@ -1227,6 +1252,121 @@ class DeleteFactsResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class RecordExperimentRequest(_message.Message):
+    __slots__ = ("namespace", "resource_json", "version")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_JSON_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    resource_json: str
+    version: int
+    def __init__(self, namespace: _Optional[str] = ..., resource_json: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class RecordExperimentResponse(_message.Message):
+    __slots__ = ("name", "stored")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STORED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    stored: bool
+    def __init__(self, name: _Optional[str] = ..., stored: _Optional[bool] = ...) -> None: ...
+
+class RecordedTrial(_message.Message):
+    __slots__ = ("record_json", "job_json", "place")
+    class PlaceEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    RECORD_JSON_FIELD_NUMBER: _ClassVar[int]
+    JOB_JSON_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    record_json: str
+    job_json: str
+    place: _containers.ScalarMap[str, str]
+    def __init__(self, record_json: _Optional[str] = ..., job_json: _Optional[str] = ..., place: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class RecordTrialsRequest(_message.Message):
+    __slots__ = ("namespace", "experiment_id", "trials")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    experiment_id: str
+    trials: _containers.RepeatedCompositeFieldContainer[RecordedTrial]
+    def __init__(self, namespace: _Optional[str] = ..., experiment_id: _Optional[str] = ..., trials: _Optional[_Iterable[_Union[RecordedTrial, _Mapping]]] = ...) -> None: ...
+
+class RecordTrialsResponse(_message.Message):
+    __slots__ = ("stored_count",)
+    STORED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    stored_count: int
+    def __init__(self, stored_count: _Optional[int] = ...) -> None: ...
+
+class GetTrialSummariesRequest(_message.Message):
+    __slots__ = ("namespace", "experiment_id", "trials", "metrics")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    experiment_id: str
+    trials: _containers.RepeatedScalarFieldContainer[str]
+    metrics: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, namespace: _Optional[str] = ..., experiment_id: _Optional[str] = ..., trials: _Optional[_Iterable[str]] = ..., metrics: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class TrialSummary(_message.Message):
+    __slots__ = ("trial", "metrics")
+    TRIAL_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    trial: str
+    metrics: _containers.RepeatedCompositeFieldContainer[Metric]
+    def __init__(self, trial: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ...) -> None: ...
+
+class GetTrialSummariesResponse(_message.Message):
+    __slots__ = ("trials",)
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
+    trials: _containers.RepeatedCompositeFieldContainer[TrialSummary]
+    def __init__(self, trials: _Optional[_Iterable[_Union[TrialSummary, _Mapping]]] = ...) -> None: ...
+
+class RecordEventRequest(_message.Message):
+    __slots__ = ("namespace", "experiment_id", "reason", "message", "kind", "trial", "event_id", "count", "time")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    experiment_id: str
+    reason: str
+    message: str
+    kind: EventKind
+    trial: str
+    event_id: str
+    count: int
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, namespace: _Optional[str] = ..., experiment_id: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., trial: _Optional[str] = ..., event_id: _Optional[str] = ..., count: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class RecordEventResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class MarkExperimentDeletedRequest(_message.Message):
+    __slots__ = ("namespace", "experiment_id")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    experiment_id: str
+    def __init__(self, namespace: _Optional[str] = ..., experiment_id: _Optional[str] = ...) -> None: ...
+
+class MarkExperimentDeletedResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class CreateDatasetRequest(_message.Message):
     __slots__ = ("namespace", "dataset_id", "project_id", "name", "description", "tags", "properties")
     class TagsEntry(_message.Message):
@@ -1633,20 +1773,22 @@ class PurgeRequest(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., deleted_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., keep_best: _Optional[int] = ..., project_id: _Optional[str] = ..., experiment_id: _Optional[str] = ..., keep_artifacts: _Optional[bool] = ...) -> None: ...
 
 class PurgeResponse(_message.Message):
-    __slots__ = ("projects", "experiments", "runs", "observations", "deleted", "files")
+    __slots__ = ("projects", "experiments", "runs", "observations", "deleted", "files", "archived")
     PROJECTS_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
     RUNS_FIELD_NUMBER: _ClassVar[int]
     OBSERVATIONS_FIELD_NUMBER: _ClassVar[int]
     DELETED_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVED_FIELD_NUMBER: _ClassVar[int]
     projects: int
     experiments: int
     runs: int
     observations: int
     deleted: int
     files: int
-    def __init__(self, projects: _Optional[int] = ..., experiments: _Optional[int] = ..., runs: _Optional[int] = ..., observations: _Optional[int] = ..., deleted: _Optional[int] = ..., files: _Optional[int] = ...) -> None: ...
+    archived: int
+    def __init__(self, projects: _Optional[int] = ..., experiments: _Optional[int] = ..., runs: _Optional[int] = ..., observations: _Optional[int] = ..., deleted: _Optional[int] = ..., files: _Optional[int] = ..., archived: _Optional[int] = ...) -> None: ...
 
 class ListAuditEntriesRequest(_message.Message):
     __slots__ = ("namespace", "node", "after_id", "page_size")

@@ -132,6 +132,6 @@ class SuggestionService:
 
 def _key(parts: RequestParts) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
-    for part in parts.experiment:
+    for part in (parts.experiment_json,) if parts.experiment_json else parts.experiment:
         digest.update(part)
     return digest.digest()

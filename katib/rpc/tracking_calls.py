@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from katib.errors import Overloaded
 from katib.rpc.group_commits import GroupCommits, GroupLimits
-from katib.store.tracking.records import Log, SampleChange
+from katib.store.tracking.records import Log, RunChange, SampleChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from katib.store.protocol import Reported
     from katib.store.tracking.protocol import Tracking, TrackingStore
+    from katib.store.tracking.records import NewRun, Run
 
-__all__ = ["SampleCall", "TrackingCalls"]
+__all__ = ["RunCall", "SampleCall", "TrackingCalls"]
 
 T = TypeVar("T")
 
@@ -45,9 +46,29 @@ class SampleCall(Generic[T]):
             return self.reply(tracking.log(self.run_id, Log(samples=self.samples)))
         return self.reply(tracking.append(self.run_id, self.samples, first_sequence=self.first_sequence))
 
-    def change(self, namespace: str) -> SampleChange:
+    def change(self, namespace: str, _actor: str) -> SampleChange:
         """Return it as the store takes many."""
         return SampleChange(namespace, self.run_id, self.samples, self.first_sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class RunCall(Generic[T]):
+    """A function for ``TrackingCalls.write`` that only records a run; the store writes many of them in bulk.
+
+    Attributes:
+        reply: Makes the result of the run.
+    """
+
+    new: NewRun
+    reply: Callable[[Run], T]
+
+    def __call__(self, tracking: Tracking) -> T:
+        """Record it."""
+        return self.reply(tracking.create_run(self.new))
+
+    def change(self, namespace: str, actor: str) -> RunChange:
+        """Return it as the store takes many."""
+        return RunChange(namespace, actor, self.new)
 
 
 class TrackingCalls:
@@ -118,8 +139,8 @@ class TrackingCalls:
         Raises:
             Overloaded: Too much waits already.
         """
-        if isinstance(function, SampleCall):
-            stored = await self._commits.commit(function.change(namespace), size)
+        if isinstance(function, SampleCall | RunCall):
+            stored = await self._commits.commit(function.change(namespace, actor), size)
             if isinstance(stored, Exception):
                 raise stored
             made: T = function.reply(stored)
@@ -130,5 +151,5 @@ class TrackingCalls:
             raise result
         return result
 
-    def _together(self, calls: Sequence[Callable[[], Any] | SampleChange]) -> Sequence[Any]:
+    def _together(self, calls: Sequence[Callable[[], Any] | SampleChange | RunChange]) -> Sequence[Any]:
         return self._store.together(calls)

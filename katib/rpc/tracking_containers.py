@@ -10,7 +10,7 @@ from katib.rpc.tracking_messages import experiment_message, project_message
 from katib.rpc.tracking_methods import reads, writes
 from katib.rpc.tracking_requests import check_keys, page_size, read_facts, required
 from katib.rpc.tracking_values import EXPERIMENT_KINDS, LIFECYCLES, OBJECTIVE_TYPES, RUN_STATES
-from katib.store.tracking.records import ExperimentKind, Lifecycle
+from katib.store.tracking.records import ExperimentKind, Lifecycle, ProjectRetention
 
 if TYPE_CHECKING:
     from katib.rpc.tracking_methods import Answer
@@ -43,7 +43,24 @@ def _get_default_project(_: wire.GetDefaultProjectRequest) -> Answer:
 def _update_project(request: wire.UpdateProjectRequest) -> Answer:
     required(request, "project_id")
     changes = _present(request, "name", "description")
+    if request.HasField("retention"):
+        changes["retention"] = _read_retention(request.retention)
     return lambda tracking: project_message(tracking.update_project(request.project_id, **changes))
+
+
+def _read_retention(message: wire.Retention) -> ProjectRetention:
+    deleted_for = None
+    if message.HasField("deleted_for"):
+        try:
+            deleted_for = message.deleted_for.ToTimedelta()
+        except (ValueError, OverflowError):
+            raise InvalidInput([Problem("retention.deleted_for", "is no duration")]) from None
+    return ProjectRetention(
+        deleted_for=deleted_for,
+        keep_best=message.keep_best if message.HasField("keep_best") else None,
+        archive=message.archive,
+        keep_artifacts=message.keep_artifacts,
+    )
 
 
 def _find_projects(request: wire.FindProjectsRequest) -> Answer:
@@ -142,7 +159,12 @@ METHODS: Final = {
     "CreateProject": writes(wire.CreateProjectRequest, _create_project),
     "GetProject": reads(wire.GetProjectRequest, _get_project),
     "GetDefaultProject": writes(wire.GetDefaultProjectRequest, _get_default_project),
-    "UpdateProject": writes(wire.UpdateProjectRequest, _update_project),
+    "UpdateProject": writes(
+        # A policy has things removed for good, as ``Purge`` does.
+        wire.UpdateProjectRequest,
+        _update_project,
+        administers=lambda request: request.HasField("retention"),
+    ),
     "FindProjects": reads(wire.FindProjectsRequest, _find_projects),
     "CreateExperiment": writes(wire.CreateExperimentRequest, _create_experiment),
     "GetExperiment": reads(wire.GetExperimentRequest, _get_experiment),

@@ -20,6 +20,7 @@ from katib.rpc.tracking_messages import artifact_message
 from katib.rpc.tracking_requests import required
 from katib.rpc.tracking_values import read_document, read_time
 from katib.store.artifacts.paths import artifact_path
+from katib.store.retention import purge_with_files, refuse_without_archive
 from katib.store.tracking.records import RetentionPolicy
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class TrackingFiles:
         tracking: Where their records are.
         callers: Knows who may.
         transfers: In which they move; those of every protocol.
+        archive: Where runs go before they are purged; None for nowhere.
         patience: Seconds for which an upload may be silent.
     """
 
@@ -58,9 +60,11 @@ class TrackingFiles:
         callers: Callers,
         transfers: Transfers,
         *,
+        archive: ArtifactStore | None = None,
         patience: float = 60.0,
     ) -> None:
         self._artifacts = artifacts
+        self._archive = archive
         self._files = RunFiles(artifacts, transfers)
         self._tracking = tracking
         self._callers = callers
@@ -128,21 +132,19 @@ class TrackingFiles:
         request = decoded(wire.PurgeRequest, data)
         policy = _policy(request)
         caller = await self._callers.admit(call.metadata, request.namespace, Role.ADMIN)
-        artifacts = self._artifacts
 
         def purge(tracking: Tracking) -> bytes:
-            done = tracking.purge(policy)
-            files = 0
-            if artifacts is not None and not policy.keep_artifacts:
-                for project_id, run_id in done.artifacts:
-                    files += artifacts.delete_all(f"{project_id}/{run_id}")
+            if self._archive is None:
+                refuse_without_archive(tracking, policy)
+            done = purge_with_files(tracking, self._artifacts, policy, archive=self._archive)
             return wire.PurgeResponse(
-                projects=done.projects,
-                experiments=done.experiments,
-                runs=done.runs,
-                observations=done.points,
-                deleted=done.deleted,
-                files=files,
+                projects=done.purged.projects,
+                experiments=done.purged.experiments,
+                runs=done.purged.runs,
+                observations=done.purged.points,
+                deleted=done.purged.deleted,
+                files=done.files,
+                archived=done.purged.archived,
             ).SerializeToString()
 
         return await self._tracking.read(caller.namespace, purge, actor=caller.name)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Metric,
         Node,
         Project,
+        ProjectRetention,
         Run,
         SearchExperiment,
     )
@@ -71,9 +72,21 @@ def project_message(project: Project) -> wire.Project:
         create_time=project.created,
         update_time=project.updated,
         delete_time=project.deleted,
+        retention=_retention_message(project.retention),
     )
     _fill_facts(message, project.facts)
     return message
+
+
+def _retention_message(retention: ProjectRetention) -> wire.Retention | None:
+    """Return a policy's message, None where it says nothing."""
+    message = wire.Retention(
+        deleted_for=retention.deleted_for,
+        keep_best=retention.keep_best,
+        archive=retention.archive,
+        keep_artifacts=retention.keep_artifacts,
+    )
+    return message if message.ByteSize() else None
 
 
 def experiment_message(experiment: SearchExperiment) -> wire.Experiment:

@@ -31,12 +31,18 @@ class Method:
         prepare: Checks a request, and returns what asks the store and makes the reply.
         role: What its caller has to be allowed.
         changes: Whether it is one small change, made durable together with those of others.
+        administers: Whether a request needs a caller who administers the namespace, whatever the others need; None for none.
     """
 
     request: Any
     prepare: Callable[[Any], Answer]
     role: Role
     changes: bool
+    administers: Callable[[Any], bool] | None = None
+
+    def role_for(self, request: Any) -> Role:
+        """Return what the caller of a request has to be allowed."""
+        return Role.ADMIN if self.administers is not None and self.administers(request) else self.role
 
 
 def reads(request: type[Q], prepare: Callable[[Q], Answer]) -> Method:
@@ -44,9 +50,11 @@ def reads(request: type[Q], prepare: Callable[[Q], Answer]) -> Method:
     return Method(request, prepare, Role.READ, changes=False)
 
 
-def writes(request: type[Q], prepare: Callable[[Q], Answer]) -> Method:
+def writes(
+    request: type[Q], prepare: Callable[[Q], Answer], *, administers: Callable[[Q], bool] | None = None
+) -> Method:
     """Return a method that makes a change."""
-    return Method(request, prepare, Role.WRITE, changes=True)
+    return Method(request, prepare, Role.WRITE, changes=True, administers=administers)
 
 
 def administers(request: type[Q], prepare: Callable[[Q], Answer]) -> Method:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from katib.api.trial import TrialState
 from katib.errors import InvalidInput, Problem
 from katib.rpc import store_v1 as wire
+from katib.rpc.tracking_calls import RunCall
 from katib.rpc.tracking_messages import comparison_message, run_message
 from katib.rpc.tracking_methods import reads, writes
 from katib.rpc.tracking_requests import RunMask, at_most, check_keys, page_size, read_log, read_scope, required
@@ -38,7 +39,7 @@ def _create_run(request: wire.CreateRunRequest) -> Answer:
         owner=request.owner or None,
         log=read_log(request),
     )
-    return lambda tracking: run_message(tracking.create_run(new))
+    return RunCall(new, run_message)
 
 
 def _get_run(request: wire.GetRunRequest) -> Answer:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import grpc
 
 from katib.errors import Overloaded
+from katib.rpc import recording_calls, tracking_containers, tracking_logs, tracking_runs, tracking_things
 from katib.rpc import store_v1 as wire
-from katib.rpc import tracking_containers, tracking_logs, tracking_runs, tracking_things
 from katib.rpc.calls import answering, streaming
 from katib.rpc.requests import decoded
 from katib.rpc.services import MOST_BYTES
@@ -43,6 +43,7 @@ _METHODS: Final[dict[str, Method]] = {
     **tracking_runs.METHODS,
     **tracking_logs.METHODS,
     **tracking_things.METHODS,
+    **recording_calls.METHODS,
 }
 
 
@@ -54,6 +55,7 @@ class TrackingService:
         callers: Knows who may.
         transfers: In which contents of artifacts move.
         artifacts: Where they are; None for no place.
+        archive: Where runs go before they are purged; None for nowhere.
         metrics: Told what happened.
         longest_call: Seconds after which a call without streams ends in any case.
     """
@@ -65,6 +67,7 @@ class TrackingService:
         transfers: Transfers,
         *,
         artifacts: ArtifactStore | None = None,
+        archive: ArtifactStore | None = None,
         metrics: CallMetrics,
         longest_call: float,
     ) -> None:
@@ -73,7 +76,7 @@ class TrackingService:
         self._metrics = metrics
         self._longest_call = longest_call
         self._changes = Changes()
-        self._files = TrackingFiles(artifacts, tracking, callers, transfers, patience=longest_call)
+        self._files = TrackingFiles(artifacts, tracking, callers, transfers, archive=archive, patience=longest_call)
         self._streams = TrackingStreams(tracking, callers, self._changes)
 
     def close_streams(self) -> None:
@@ -108,7 +111,7 @@ class TrackingService:
     async def _answer(self, method: Method, data: bytes, call: Call) -> bytes:
         large = len(data) >= _LARGE
         request = await _worked(large, partial(decoded, method.request, data))
-        caller = await self._callers.admit(call.metadata, request.namespace, method.role)
+        caller = await self._callers.admit(call.metadata, request.namespace, method.role_for(request))
         answer = await _worked(large, partial(method.prepare, request))
         if not method.changes:
             return await self._tracking.read(

@@ -13,6 +13,7 @@ from katib.algorithm.history import PastTrial
 from katib.api.trial import TrialState
 from katib.errors import InvalidInput, Problem
 from katib.rpc import v1beta1 as wire
+from katib.rpc.request_parts import TrialParts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from katib.space.point import Point
     from katib.space.space import Space
 
-__all__ = ["WireTrial", "decode_trial"]
+__all__ = ["WireTrial", "decode_placed_trial", "decode_trial"]
 
 _STATES: Final = {
     wire.TrialStatus.CREATED: TrialState.CREATED,
@@ -37,11 +38,11 @@ _STATES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class WireTrial:
-    """A trial of a request, without its place in the experiment, which only all trials together tell.
+    """A trial of a request. Where it does not say its place in the experiment, only all trials together tell that.
 
     Attributes:
-        order: Sorts trials as they were started. Those that have not started yet come last, by name.
-        past: The trial with an index that means nothing; None when it is no trial of this search.
+        order: Sorts trials by their places, or as they were started. Those that have not started yet come last, by name.
+        past: The trial, with an index that means nothing if it says none; None when it is no trial of this search.
         name: Its name.
         ignored: Why it is none, as a sentence; empty otherwise.
     """
@@ -69,22 +70,13 @@ def decode_trial(
     Raises:
         InvalidInput: They are no message, or one without a name or with a condition there is not.
     """
-    try:
-        message = wire.Trial.FromString(data)
-    except DecodeError as error:
-        raise InvalidInput([Problem("trials", f"one of them is no protobuf message: {error}")]) from None
-    if not message.name:
-        raise InvalidInput([Problem("trials", "one of them has no name")])
+    message, state = _decoded(data)
     status = message.status
-    state = _STATES.get(status.condition)
-    if state is None:
-        raise InvalidInput([Problem("trials", f"the condition of trial {message.name!r} is none", status.condition)])
     started = _time(status.start_time)
     order = (math.inf if started is None else started, message.name)
     point, why = _point(message, space)
     if point is None:
         return WireTrial(order, None, message.name, why)
-    measured = {metric.name: metric.value for metric in status.observation.metrics}
     labels = message.spec.labels or labels_from_name(message.name)
     ended = _time(status.completion_time)
     past = PastTrial(
@@ -92,12 +84,54 @@ def decode_trial(
         name=message.name,
         point=point,
         state=state,
-        values=_values(objectives, measured),
+        values=_values(objectives, message),
         started=started,
         labels=dict(labels),
         seconds=None if started is None or ended is None else max(ended - started, 0.0),
     )
     return WireTrial(order, past, message.name)
+
+
+def decode_placed_trial(data: bytes, space: Space, objectives: Sequence[str]) -> WireTrial:
+    """Return the trial in these bytes, which say its place and whatever else Katib's message has no field for.
+
+    Raises:
+        InvalidInput: As from ``decode_trial``; also, they do not say its place, or its point is not in the space.
+    """
+    message, state = _decoded(data)
+    parts = TrialParts.FromString(data)
+    if not parts.HasField("place"):
+        raise InvalidInput([Problem("trials", f"trial {message.name!r} does not say its place in the experiment")])
+    point, why = _point(message, space)
+    if point is None:
+        raise InvalidInput([Problem("trials", f"trial {message.name!r} is not of this search: {why}")])
+    place = parts.place
+    past = PastTrial(
+        index=place.index,
+        name=message.name,
+        point=point,
+        state=state,
+        values=_values(objectives, message),
+        started=place.started if place.HasField("started") else None,
+        labels=dict(message.spec.labels),
+        feasible=not place.infeasible,
+        seconds=place.seconds if place.HasField("seconds") else None,
+    )
+    return WireTrial((place.index, message.name), past, message.name)
+
+
+def _decoded(data: bytes) -> tuple[wire.Trial, TrialState]:
+    try:
+        message = wire.Trial.FromString(data)
+    except DecodeError as error:
+        raise InvalidInput([Problem("trials", f"one of them is no protobuf message: {error}")]) from None
+    if not message.name:
+        raise InvalidInput([Problem("trials", "one of them has no name")])
+    condition = message.status.condition
+    state = _STATES.get(condition)
+    if state is None:
+        raise InvalidInput([Problem("trials", f"the condition of trial {message.name!r} is none", condition)])
+    return message, state
 
 
 def _point(message: wire.Trial, space: Space) -> tuple[Point | None, str]:
@@ -108,7 +142,8 @@ def _point(message: wire.Trial, space: Space) -> tuple[Point | None, str]:
         return None, "; ".join(problem.message for problem in error.problems)
 
 
-def _values(names: Sequence[str], measured: dict[str, str]) -> tuple[float, ...] | None:
+def _values(names: Sequence[str], message: wire.Trial) -> tuple[float, ...] | None:
+    measured = {metric.name: metric.value for metric in message.status.observation.metrics}
     try:
         return tuple(float(measured[name]) for name in names)
     except (KeyError, ValueError):

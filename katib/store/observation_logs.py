@@ -9,6 +9,9 @@ with *n* of them makes sure that there are *n*. That is right for Katib's collec
 within that report are all kept, and the same report again has no more of them. It is right for the SDK's ``report_metrics``, which
 sends a report for each call with times of whole seconds: two calls within one second that report the same value of the same metric
 cannot be told from one call that was repeated, and one row says the same about minimum, maximum and latest value as two.
+
+Our own collector numbers its samples. Those of a source are stored once by their numbers, whatever they say, and only of a trial that an
+experiment has: the receipt tells where to go on, or that it is too early. A trial has a source for each of its pods.
 """
 
 from __future__ import annotations
@@ -35,11 +38,15 @@ class Report:
         trial: Its name.
         samples: In the order of reporting.
         namespace: Where the trial is; None where the report does not say.
+        source: Who numbers the samples, such as a pod of the trial; empty where nobody does.
+        first_sequence: The number of the first of them, from 0 on.
     """
 
     trial: str
     samples: Sequence[Reported]
     namespace: str | None = None
+    source: str = ""
+    first_sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +57,13 @@ class Receipt:
         stored: How many of its rows were new.
         repeated: How many were there before.
         chosen_of: The namespaces that have a trial of the name, that of the chosen one first; empty where there was no choice.
+        following: The number of the source's next sample; None where nobody numbers, or no experiment has the trial yet.
     """
 
     stored: int
     repeated: int
     chosen_of: tuple[str, ...] = ()
+    following: int | None = None
 
 
 class Logged(NamedTuple):

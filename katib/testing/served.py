@@ -34,6 +34,9 @@ class Served:
     subject: ClassVar[str]
     """What it serves."""
 
+    program: tuple[str, ...] = ("-m", "katib.cli.main")
+    """What Python runs."""
+
     def __init__(self, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> None:
         self._arguments = [str(argument) for argument in arguments]
         if "--address" not in self._arguments:
@@ -47,7 +50,7 @@ class Served:
     def __enter__(self) -> Self:
         self._log = tempfile.TemporaryFile(mode="w+", encoding="utf-8")
         self.process = subprocess.Popen(  # noqa: S603 - this project's own command line
-            [sys.executable, "-m", "katib.cli.main", "serve", self.subject, *self._arguments],
+            [sys.executable, *self.program, "serve", self.subject, *self._arguments],
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -18,6 +18,8 @@ from katib.testing.store_promises.expected_states import ExpectedStatePromises
 from katib.testing.store_promises.lineage import LineagePromises
 from katib.testing.store_promises.projects import ProjectPromises
 from katib.testing.store_promises.purges import PurgePromises
+from katib.testing.store_promises.recordings import RecordingPromises
+from katib.testing.store_promises.retention import RetentionPromises
 from katib.testing.store_promises.runs import RunPromises
 from katib.testing.store_promises.searches import SearchPromises
 
@@ -37,5 +39,7 @@ class TrackingContract(
     ExpectedStatePromises,
     DeletionPromises,
     PurgePromises,
+    RetentionPromises,
+    RecordingPromises,
 ):
     """Inherit it and set ``opener`` (``katib.testing.store_promises.tracking_base``)."""

@@ -1,7 +1,11 @@
-"""What a purge of 400,000 reports costs, and how long it keeps those waiting who write meanwhile."""
+"""What a purge of 400,000 reports costs, how long it keeps those waiting who write meanwhile, and whether its room is used again.
+
+``KATIB_BENCH_PURGED`` is another number of reports (not fewer than the 200,000 of the long run).
+"""
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import threading
@@ -15,10 +19,17 @@ from katib.store.tracking.records import Log, NewRun, Node, NodeKind, RetentionP
 from katib.testing.database_servers import MariadbServer, PostgresqlServer
 
 LONG = 200_000
-SHORT = 200
 POINTS = 1_000
+SHORT = (int(os.environ.get("KATIB_BENCH_PURGED", "400000")) - LONG) // POINTS
 PIECE = 10_000
 PAUSE = 0.01
+SIZES = {
+    # What autovacuum does within a minute.
+    PostgresqlServer: ("VACUUM observations", "SELECT pg_total_relation_size('observations')"),
+    MariadbServer: (
+        "SELECT file_size FROM information_schema.innodb_sys_tablespaces WHERE name = concat(database(), '/observations')",
+    ),
+}
 
 
 class Sample(NamedTuple):
@@ -30,9 +41,9 @@ class Sample(NamedTuple):
     time: None = None
 
 
-def fill(tracking):
-    """Record a project with one long run and many short ones, delete it, and return a run that stays."""
-    project = tracking.create_project("old")
+def fill(tracking, name):
+    """Record a project with one long run and many short ones, and return its id."""
+    project = tracking.create_project(name)
     with tracking.transaction():
         run = tracking.create_run(NewRun(project_id=project.id))
         for start in range(0, LONG, PIECE):
@@ -41,16 +52,19 @@ def fill(tracking):
         for _ in range(SHORT):
             run = tracking.create_run(NewRun(project_id=project.id))
             tracking.append(run.id, [Sample("loss", str(step), step) for step in range(POINTS)], first_sequence=0)
-    began = time.perf_counter()
-    tracking.delete(Node(NodeKind.PROJECT, project.id))
-    return tracking.create_run(NewRun()).id, time.perf_counter() - began
+    return project.id
 
 
-def figures(name, place):
-    """Return rows of (what, figure, unit, promise)."""
+def figures(name, place, size):
+    """Return rows of (what, figure, unit, promise); ``size`` returns the bytes that the points and their indexes take."""
     with open_store(place) as store, open_store(place) as other:
         tracking, writing = store.tracking("team"), other.tracking("team")
-        run, deleting = fill(tracking)
+        old = fill(tracking, "old")
+        run = tracking.create_run(NewRun()).id
+        before = size()
+        began = time.perf_counter()
+        tracking.delete(Node(NodeKind.PROJECT, old))
+        deleting = time.perf_counter() - began
         alone = [_written(writing, run, number) for number in range(200)]
         done, waited = threading.Event(), []
 
@@ -66,6 +80,9 @@ def figures(name, place):
         seconds = time.perf_counter() - began
         done.set()
         writer.join()
+        purged_size = size()
+        fill(tracking, "new")
+        again = size()
     assert purged.points == LONG + SHORT * POINTS
     cuts = statistics.quantiles(waited, n=100)
     return [
@@ -74,6 +91,9 @@ def figures(name, place):
         (f"{name}: writer alone, slowest of 200", max(alone) * 1_000, "ms", ""),
         (f"{name}: writer beside the purge, 99th percentile", cuts[98] * 1_000, "ms", "<= 100"),
         (f"{name}: writer beside the purge, slowest of {len(waited)}", max(waited) * 1_000, "ms", "<= 100"),
+        (f"{name}: size before the purge", before / 2**20, "MiB", ""),
+        (f"{name}: size after it", purged_size / 2**20, "MiB", ""),
+        (f"{name}: size with as much again, of that before", 100 * again / before, "%", "<= 110"),
     ]
 
 
@@ -86,13 +106,19 @@ def _written(tracking, run, number):
 def measure():
     """Return rows of (what, figure, unit, promise)."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        rows = figures("SQLite", Path(folder) / "store.db")
-    for kind in (PostgresqlServer, MariadbServer):
+        path = Path(folder) / "store.db"
+        rows = figures("SQLite", path, lambda: path.stat().st_size)
+    for kind, statements in SIZES.items():
         if kind.missing():
             print(kind.missing())
             continue
-        with kind() as server:
+        with kind(durable=True) as server:
             url = server.new_database()
             upgrade_store(url)
-            rows += figures(server.name, url)
+            rows += figures(server.name, url, lambda: size_on(server, url, statements))  # noqa: B023 - called in this round
     return rows
+
+
+def size_on(server, url, statements):
+    """Return what the points take on a server, once the rows that are gone are seen to be so."""
+    return int(server.execute(*statements, database=url.rsplit("/", 1)[1])[0][0])

@@ -20,9 +20,23 @@ WRITING = {
     name
     for name in METHODS
     if name.startswith(
-        ("Create", "Update", "Set", "Log", "Append", "Delete", "Add", "Use", "Put", "Upload", "Edit", "Restore")
+        (
+            "Create",
+            "Update",
+            "Set",
+            "Log",
+            "Append",
+            "Delete",
+            "Add",
+            "Use",
+            "Put",
+            "Upload",
+            "Edit",
+            "Restore",
+            "Record",
+        )
     )
-} | {"GetDefaultProject"}
+} | {"GetDefaultProject", "MarkExperimentDeleted"}
 ADMINISTERING = {"Purge", "ListAuditEntries"}
 TOKENS = {
     "admin": {"team-a": "admin", "team-b": "admin"},
@@ -150,6 +164,16 @@ class TestCallers:
     def test_what_is_no_namespace(self, server, namespace):
         with connected(server, namespace, token("everywhere")) as client, refused(INVALID, "namespace"):
             client.GetDefaultProject()
+
+    def test_only_who_administers_says_what_is_purged(self, server, world):
+        policy = {"keep_best": 3}
+        with connected(server, "", token("writer")) as writer:
+            assert asked(writer, "UpdateProject", retention=policy)[1] is DENIED
+            assert not writer.GetProject(project_id="project1").HasField("retention")
+        assert world.UpdateProject(project_id="project1", retention=policy).retention.keep_best == 3
+        with connected(server, "", token("writer")) as writer:
+            assert asked(writer, "UpdateProject", retention={})[1] is DENIED
+            assert writer.UpdateProject(project_id="project1", description="other").retention.keep_best == 3
 
     def test_a_change_has_its_callers_name(self, server, world):
         with connected(server, "", token("writer")) as writer:

@@ -1,9 +1,20 @@
 """One of everything that the store keeps, and for each method of its service a request for some of it."""
 
+import json
+
 from tracking_client import points, uploading
 
 MARK = "hidden"
 RUN = {"kind": "NODE_KIND_RUN", "id": "run1"}
+RESOURCE = json.dumps(
+    {
+        "apiVersion": "kubeflow.org/v1beta1",
+        "kind": "Experiment",
+        "metadata": {"name": "mine", "uid": "experiment1"},
+        "spec": {},
+    }
+)
+TRIAL = json.dumps({"index": 0, "name": MARK, "state": "Running", "created": "2026-03-01T12:00:00Z"})
 ALL_RUNS = {"scope": {"lifecycle": "LIFECYCLE_ALL"}}
 
 
@@ -42,6 +53,11 @@ def requests_for(version_id):
         "DeleteMetrics": {"run_id": "run1", "all": True},
         "SetFacts": {"node": RUN, "tags": {"t": "taken"}},
         "DeleteFacts": {"node": RUN, "all_tags": True},
+        "RecordExperiment": {"resource_json": RESOURCE, "version": 1},
+        "RecordTrials": {"experiment_id": "experiment1", "trials": [{"record_json": TRIAL, "job_json": "{}"}]},
+        "GetTrialSummaries": {"experiment_id": "experiment1", "trials": [MARK]},
+        "RecordEvent": {"experiment_id": "experiment1", "reason": "Taken", "event_id": "e1"},
+        "MarkExperimentDeleted": {"experiment_id": "experiment1"},
         "CreateDataset": {"dataset_id": "dataset1", "project_id": "project1", "name": "mine"},
         "GetDataset": {"dataset_id": "dataset1"},
         "ListDatasets": {"project_id": "project1"},

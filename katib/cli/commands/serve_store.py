@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from katib.cli.serve_options import (
     InsecureAnonymousOption,
     InsecurePlaintextOption,
     MetricsAddressOption,
+    ReportKeyFileOption,
     TimeoutOption,
     TlsCertOption,
     TlsClientCaOption,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from katib.cli.settings import Settings
     from katib.cli.store_http import StoreHttpOptions
     from katib.rpc.store_server import StoreServerOptions
+    from katib.store.full_store import FullStore
 
 __all__ = ["command"]
 
@@ -45,9 +48,28 @@ def command(
             show_default=False,
         ),
     ] = None,
+    archive: Annotated[
+        str | None,
+        typer.Option(
+            "--archive",
+            metavar="URL",
+            help="Where runs are written before they are purged, as Parquet: a folder, s3://..., gs://... or az://...",
+            show_default=False,
+        ),
+    ] = None,
+    retention_every: Annotated[
+        str | None,
+        typer.Option(
+            "--retention-every",
+            metavar="TIME",
+            help="Carry the projects' own policies out so often, such as 1h (default: never).",
+            show_default=False,
+        ),
+    ] = None,
     token_file: TokenFileOption = None,
     token_review: TokenReviewOption = False,
     token_audience: TokenAudienceOption = None,
+    report_key_file: ReportKeyFileOption = None,
     anonymous_reports: Annotated[
         bool,
         typer.Option(
@@ -78,8 +100,9 @@ def command(
     """
     from katib.api.duration import parse_duration
     from katib.cli.serve_options import check_tls_options, listening
-    from katib.cli.serving import serve_store
+    from katib.cli.serving import serve_store, warn
     from katib.cli.store_url import meant_store, named_store
+    from katib.store.file_lease import lease_of
 
     check_tls_options(tls_cert, tls_key, tls_client_ca)
 
@@ -109,11 +132,34 @@ def command(
         return StoreHttpOptions(
             addresses=http_address or (),
             artifacts=artifacts_place(artifacts, meant_store(url, settings)),
+            archive=archive,
             token_file=token_file,
             token_review=token_review,
             audiences=tuple(token_audience or ()),
             insecure_anonymous=insecure_anonymous,
+            report_key_file=report_key_file,
         )
 
-    with named_store(url, settings) as (name, store):
-        serve_store(options, store, http=http, name=name, verbose=settings.verbose)
+    # Before the store is opened, which may upgrade it.
+    def duty() -> contextlib.AbstractContextManager[object]:
+        return _duty(store, retention_every, http())
+
+    with lease_of(meant_store(url, settings), waiting=warn) as lease, named_store(url, settings) as (name, store):
+        serve_store(options, store, http=http, name=name, verbose=settings.verbose, lease=lease, beside=duty)
+
+
+def _duty(store: FullStore, every: str | None, options: StoreHttpOptions) -> contextlib.AbstractContextManager[object]:
+    """Return what carries the projects' own policies out beside the server."""
+    if every is None:
+        return contextlib.nullcontext()
+    from katib.api.duration import parse_duration
+    from katib.errors import InvalidInput
+    from katib.store.artifacts import open_artifacts
+    from katib.store.retention_duty import RetentionDuty
+
+    seconds = parse_duration(every).total_seconds()
+    if seconds < 1:
+        raise InvalidInput(f"--retention-every {every} is too often: at most once a second")
+    artifacts = None if options.artifacts is None else open_artifacts(options.artifacts)
+    archive = None if options.archive is None else open_artifacts(options.archive)
+    return RetentionDuty(store, seconds, artifacts=artifacts, archive=archive)

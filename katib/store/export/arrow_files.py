@@ -1,4 +1,4 @@
-"""Exports as Arrow: Parquet, Arrow's IPC files, and tables in memory. The one module that needs ``pyarrow``."""
+"""Exports as Arrow: Parquet, Arrow's IPC files, and tables in memory. Without ``pyarrow`` it says what to install."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from katib.store.export.tables import Table
 
-__all__ = ["arrow_table", "write_arrow", "write_parquet"]
+__all__ = ["ARROW_TYPES", "arrow_table", "write_arrow", "write_parquet"]
 
-_TYPES = {
+ARROW_TYPES = {
     ColumnType.TEXT: pa.string(),
     ColumnType.INTEGER: pa.int64(),
     ColumnType.NUMBER: pa.float64(),
@@ -31,7 +31,7 @@ _TYPES = {
 
 
 def _schema(table: Table) -> Any:
-    return pa.schema([(column.name, _TYPES[column.type]) for column in table.columns])
+    return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in table.columns])
 
 
 def _record_batches(table: Table, schema: Any) -> Iterator[Any]:

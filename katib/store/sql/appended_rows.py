@@ -6,9 +6,8 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import insert
-
 from katib.store.sql.keys import metric_keys
+from katib.store.sql.row_inserts import RowInsert
 from katib.store.sql.schema import observations
 from katib.store.sql.summary_rows import read_folds, write_folds
 from katib.store.sql.text import storable
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "append_rows", "as_rows"]
 
-_INSERT = insert(observations)
+_INSERT = RowInsert(observations)
 
 
 class Row(NamedTuple):
@@ -99,7 +98,7 @@ def append_rows(
                 }
             )
     if inserted:
-        connection.execute(_INSERT, inserted)
+        _INSERT.execute(connection, inserted)
         write_folds(connection, folds, first_sequences)
 
 

@@ -71,6 +71,8 @@ class Database:
 
     def __init__(self, dialect: DatabaseDialect, *, patience: float) -> None:
         self.dialect = dialect
+        self.guard: Callable[[], None] = _no_guard
+        """Called before each change and before its commit; what it raises ends the change."""
         self._patience = patience
         self._writing = threading.Lock()
         self._thread = _ThreadState()
@@ -183,6 +185,7 @@ class Database:
     @contextlib.contextmanager
     def _transaction(self, purpose: Purpose, *, schema: bool = False) -> Iterator[Connection]:
         state = self._thread
+        self.guard()
         with self._turn(), self._errors(), self._engine.connect() as plain:
             connection = plain.execution_options(katib_purpose=purpose, katib_schema=schema)
             transaction = connection.begin()
@@ -191,6 +194,7 @@ class Database:
                 yield connection
                 if state.doomed is not None:
                     raise state.doomed  # noqa: TRY301 - as if the block had not caught it
+                self.guard()
                 state.committing = True
                 transaction.commit()
             except BaseException:
@@ -266,3 +270,7 @@ class Database:
 
     def _unavailable(self, sentence: str) -> StoreUnavailable:
         return StoreUnavailable(f"the store {self.place} is not available: {sentence}")
+
+
+def _no_guard() -> None:
+    """Let every change pass."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
@@ -24,10 +24,17 @@ __all__ = ["read_events", "record_event"]
 
 _columns = events.c
 _OF_EXPERIMENT = _columns.experiment_id == bindparam("experiment")
+_THIS = _OF_EXPERIMENT & (_columns.digest == bindparam("of_digest"))
 _AGAIN = (
     update(events)
-    .where(_OF_EXPERIMENT, _columns.digest == bindparam("of_digest"))
-    .values(count=_columns.count + 1, last=bindparam("last"), change=bindparam("change"))
+    .where(_THIS)
+    .values(count=_columns.count + bindparam("times"), last=bindparam("last"), change=bindparam("change"))
+)
+_COUNTED = select(_columns.count).where(_THIS)
+_CHANGE = (
+    update(events)
+    .where(_THIS)
+    .values({name: bindparam(name) for name in ("trial", "kind", "reason", "message", "count", "last", "change")})
 )
 _INSERT = insert(events)
 _READ = (
@@ -47,30 +54,53 @@ _READ_TRIAL = _READ.where(_columns.trial == bindparam("trial"))
 
 
 def record_event(
-    connection: Connection, uid: str, reason: str, message: str, *, kind: EventKind, trial: str | None
-) -> None:
-    """Count an event up, or insert it."""
+    connection: Connection,
+    uid: str,
+    reason: str,
+    message: str,
+    *,
+    kind: EventKind,
+    trial: str | None,
+    event_id: str | None = None,
+    count: int = 1,
+    time: datetime | None = None,
+) -> bool:
+    """Insert an event, or count it up; return whether it was not there.
+
+    Args:
+        connection: In a write transaction.
+        uid: Of the experiment.
+        reason: A CamelCase word.
+        message: A sentence.
+        kind: Whether it is a warning.
+        trial: Which one it is about; None for the experiment.
+        event_id: What it is known by instead of its words; it is changed then, if its count has grown.
+        count: How often it happened.
+        time: When it happened last; None for now.
+    """
     experiment = lock_experiment(connection, uid)
-    digest = hashlib.sha256(json.dumps([trial, kind, reason, message]).encode()).hexdigest()
-    now, change = micros(datetime.now(UTC)), next_change(connection)
-    again = {"experiment": experiment, "of_digest": digest, "last": now, "change": change}
-    if connection.execute(_AGAIN, again).rowcount:
-        return
+    last = micros(time or datetime.now(UTC))
+    known_by = [trial, kind, reason, message] if event_id is None else {"id": event_id}
+    digest = hashlib.sha256(json.dumps(known_by).encode()).hexdigest()
+    this = {"experiment": experiment, "of_digest": digest}
+    row: dict[str, Any] = {"trial": trial, "kind": kind, "reason": reason, "message": message, "last": last}
+    if event_id is not None:
+        counted = connection.execute(_COUNTED, this).scalar()
+        if counted is not None:
+            if count > counted:
+                connection.execute(_CHANGE, {**this, **row, "count": count, "change": next_change(connection)})
+            return False
+    change = next_change(connection)
+    if (
+        event_id is None
+        and connection.execute(_AGAIN, {**this, "times": count, "last": last, "change": change}).rowcount
+    ):
+        return False
     connection.execute(
         _INSERT,
-        {
-            "experiment_id": experiment,
-            "trial": trial,
-            "kind": kind,
-            "reason": reason,
-            "message": message,
-            "digest": digest,
-            "count": 1,
-            "first": now,
-            "last": now,
-            "change": change,
-        },
+        {**row, "experiment_id": experiment, "digest": digest, "count": count, "first": last, "change": change},
     )
+    return True
 
 
 def read_events(connection: Connection, uid: str, trial: str | None, limit: int | None) -> list[Event]:

@@ -31,7 +31,16 @@ if TYPE_CHECKING:
 
     from katib.api.base import ObjectMeta
 
-__all__ = ["create_experiment", "delete_experiment", "save_status", "update_spec"]
+__all__ = [
+    "PROJECT_LABEL",
+    "create_experiment",
+    "delete_experiment",
+    "insert_experiment",
+    "metadata_document",
+    "save_status",
+    "spec_columns",
+    "update_spec",
+]
 
 DEFAULT_NAMESPACE: Final = "default"
 
@@ -80,47 +89,76 @@ def create_experiment(connection: Connection, experiment: Experiment, owner: str
         raise InvalidInput([Problem("metadata.name", "an experiment needs a name")])
     check_length("metadata.name", name)
     check_length("metadata.namespace", namespace)
-    now = datetime.now(UTC)
     labels = experiment.metadata.labels or {}
-    row = {
-        "uid": str(uuid.uuid4()),
-        "namespace": namespace,
-        "name": name,
-        "title": name,
-        "kind": ExperimentKind.KATIB.value,
-        "owner": storable(owner)[:LONGEST_NAME],
-        "created": micros(now),
-        "updated": micros(now),
-        "trial_count": 0,
-        "version": 1,
-        "generation": 1,
-        "status": dump_model(ExperimentStatus()),
-        "metadata": _metadata_document(experiment.metadata),
-        **_spec_columns(experiment.spec),
-    }
     if connection.execute(_FIND, {"namespace": namespace, "name": name}).first() is not None:
         raise Conflict(f"namespace {namespace!r} has an experiment named {name!r} already")
     scope = Scope(namespace, owner)
     project = named_project_key(connection, scope, labels.get(PROJECT_LABEL) or DEFAULT_PROJECT)
     if connection.execute(_FIND_TITLE, {"project": project, "title": name}).first() is not None:
         raise Conflict(f"its project has an experiment named {name!r} already, which somebody else drives")
-    root = insert_root(connection, project=project, name=name, owner=row["owner"], created=now)
-    write_facts(connection, NodeKind.RUN, root, Facts(tags=labels))
+    insert_experiment(
+        connection,
+        scope,
+        experiment,
+        uid=str(uuid.uuid4()),
+        name=name,
+        title=name,
+        project=project,
+        created=datetime.now(UTC),
+    )
+    return read_experiment(connection, namespace, name)
+
+
+def insert_experiment(
+    connection: Connection,
+    scope: Scope,
+    experiment: Experiment,
+    *,
+    uid: str,
+    name: str,
+    title: str,
+    project: int,
+    created: datetime,
+) -> int:
+    """Insert an experiment whose names are free, with its root run and an empty status, and return the key of that run."""
+    owner = storable(scope.actor)[:LONGEST_NAME]
+    root = insert_root(connection, project=project, name=title, owner=owner, created=created)
+    write_facts(connection, NodeKind.RUN, root, Facts(tags=experiment.metadata.labels or {}))
     environment = environment_of(experiment.spec)
     if environment is not None:
         key = intern(connection, "environment", environment)
         connection.execute(update(trials).where(trials.c.id == root).values(environment_id=key))
-    connection.execute(_INSERT, {**row, "project_id": project, "root_id": root})
-    record_change(connection, scope, "create", Node(NodeKind.EXPERIMENT, row["uid"]), name=name)
-    return read_experiment(connection, namespace, name)
+    row = {
+        "uid": uid,
+        "namespace": scope.namespace,
+        "name": name,
+        "title": title,
+        "kind": ExperimentKind.KATIB.value,
+        "owner": owner,
+        "created": micros(created),
+        "updated": micros(datetime.now(UTC)),
+        "trial_count": 0,
+        "version": 1,
+        "generation": 1,
+        "status": dump_model(ExperimentStatus()),
+        "metadata": metadata_document(experiment.metadata),
+        "project_id": project,
+        "root_id": root,
+        **spec_columns(experiment.spec),
+    }
+    connection.execute(_INSERT, row)
+    record_change(connection, scope, "create", Node(NodeKind.EXPERIMENT, uid), name=name)
+    return root
 
 
-def _metadata_document(metadata: ObjectMeta) -> str:
+def metadata_document(metadata: ObjectMeta) -> str:
+    """Return what is kept of metadata beside what has columns."""
     document = metadata.model_dump(by_alias=True, exclude_none=True)
     return dump({key: value for key, value in document.items() if key not in OUR_METADATA})
 
 
-def _spec_columns(spec: ExperimentSpec) -> dict[str, Any]:
+def spec_columns(spec: ExperimentSpec) -> dict[str, Any]:
+    """Return the columns of a spec."""
     return {
         "spec": dump_model(spec),
         "algorithm": spec.algorithm.algorithm_name if spec.algorithm else "",
@@ -149,7 +187,7 @@ def save_status(connection: Connection, uid: str, status: ExperimentStatus) -> N
 
 def update_spec(connection: Connection, uid: str, spec: ExperimentSpec, resource_version: str | None) -> None:
     """Replace a spec, unless the experiment is another than the one the change was made from."""
-    columns = {**_spec_columns(spec), "updated": micros(datetime.now(UTC))}
+    columns = {**spec_columns(spec), "updated": micros(datetime.now(UTC))}
     lock_experiment(connection, uid)
     version = str(connection.execute(_VERSION, {"of_uid": uid}).scalar_one())
     if resource_version is not None and resource_version != version:

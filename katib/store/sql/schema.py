@@ -45,7 +45,7 @@ __all__ = [
     "unclaimed_trials",
 ]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every schema there has been, oldest first; the last is this one. A test holds it equal to the migrations."""
 
 LONGEST_NAME = 255

@@ -5,6 +5,7 @@ What only changes things is imported when it is called: most commands read, and 
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
@@ -25,7 +26,7 @@ from katib.store.sql.logs import SqlLogs
 from katib.store.sql.migrate import check, create_or_upgrade, is_current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from katib.store.protocol import Event, EventKind, ExperimentSummary, Observed, Reported, Summary
     from katib.store.sql.database import Database
     from katib.store.sql.tracking.view import SqlTracking
-    from katib.store.tracking.records import SampleChange
+    from katib.store.tracking.records import LeaseState, RunChange, SampleChange
 
 __all__ = ["SqlStore"]
 
@@ -79,6 +80,10 @@ class SqlStore(SqlLogs, LoggingStore):
     def transaction(self) -> AbstractContextManager[None]:
         return self._database.transaction()
 
+    def guard_writes(self, check: Callable[[], None]) -> None:
+        """Call this before each change and before it is made durable (``FullStore``)."""
+        self._database.guard = check
+
     # -- tracking -------------------------------------------------------------------------------------------------
 
     def tracking(self, namespace: str, *, actor: str = "") -> SqlTracking:
@@ -87,11 +92,29 @@ class SqlStore(SqlLogs, LoggingStore):
 
         return SqlTracking(self._database, namespace, actor)
 
-    def together(self, calls: Sequence[Callable[[], Any] | SampleChange]) -> list[Any]:
+    def namespaces_with_retention(self) -> list[str]:
+        """Return the namespaces that have projects with a policy of their own (``TrackingStore``)."""
+        from katib.store.sql.tracking import retention_rows
+
+        return self._database.read(retention_rows.namespaces_with_retention)
+
+    def take_lease(self, name: str, holder: str, *, expired: LeaseState | None = None) -> LeaseState:
+        """Hold what one process does at a time, if nobody does (``TrackingStore``)."""
+        from katib.store.sql import leases
+
+        return self._database.write(leases.take_lease, name, holder, expired)
+
+    def give_lease_up(self, name: str, holder: str) -> None:
+        """Let another one hold it (``TrackingStore``)."""
+        from katib.store.sql import leases
+
+        self._database.write(leases.give_lease_up, name, holder)
+
+    def together(self, calls: Sequence[Callable[[], Any] | SampleChange | RunChange]) -> list[Any]:
         """Make several changes one commit (``TrackingStore``)."""
         try:
             with self._database.transaction():
-                return self._in_turn(calls, lambda call: call())
+                return self._in_turn(calls, one_by_one=False)
         except StoreUnavailable:
             raise
         except Exception:
@@ -99,21 +122,28 @@ class SqlStore(SqlLogs, LoggingStore):
                 raise
         # One of them failed, which is rare, and each is made again so that it can fail alone.
         with self._database.transaction():
-            return self._in_turn(calls, self._alone)
+            return self._in_turn(calls, one_by_one=True)
 
-    def _in_turn(
-        self, calls: Sequence[Callable[[], Any] | SampleChange], make: Callable[[Callable[[], Any]], Any]
-    ) -> list[Any]:
-        """Make changes in their order; reports that follow each other are one write."""
+    def _in_turn(self, calls: Sequence[Callable[[], Any] | SampleChange | RunChange], *, one_by_one: bool) -> list[Any]:
+        """Make changes in their order; reports that follow each other are one write, and so are new runs."""
+        from katib.store.sql.tracking.new_runs import create_runs
         from katib.store.sql.tracking.sample_groups import write_samples
-        from katib.store.tracking.records import SampleChange
+        from katib.store.tracking.records import RunChange, SampleChange
+
+        def create(change: RunChange) -> Any:
+            return self._database.write(create_runs, [change])[0]
 
         results: list[Any] = []
-        for are_samples, some in groupby(calls, lambda call: isinstance(call, SampleChange)):
-            if are_samples:
+        for kind, some in groupby(calls, type):
+            if kind is SampleChange:  # of these, each has its own error
                 results += self._database.write(write_samples, cast("list[SampleChange]", list(some)))
+            elif kind is RunChange and one_by_one:
+                results += [self._alone(partial(create, change)) for change in cast("Iterator[RunChange]", some)]
+            elif kind is RunChange:
+                results += self._database.write(create_runs, cast("list[RunChange]", list(some)))
             else:
-                results += [make(cast("Callable[[], Any]", call)) for call in some]
+                made = cast("Iterator[Callable[[], Any]]", some)
+                results += [self._alone(call) if one_by_one else call() for call in made]
         return results
 
     def _alone(self, call: Callable[[], Any]) -> Any:

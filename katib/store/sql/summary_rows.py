@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 
 from katib.store.protocol import Summary
 from katib.store.sql.keys import IN_LIMIT, trial_key
+from katib.store.sql.row_inserts import RowInsert
 from katib.store.sql.schema import metrics, summaries, trials
 from katib.store.sql.values import pack
 from katib.store.summary import Fold, reported_number
@@ -48,10 +49,13 @@ _FOLDS = select(_columns.trial_id, _columns.metric_id, *_READ_FOLDED).where(
     _columns.trial_id.in_(bindparam("trials", expanding=True)),
     _columns.metric_id.in_(bindparam("metrics", expanding=True)),
 )
-_PROJECT = select(trials.c.project_id).where(trials.c.id == bindparam("trial_id")).scalar_subquery()
-_INSERT = insert(summaries).values(
-    {column.name: bindparam(column.name) for column in _columns if column.name != "project_id"}
-    | {"project_id": _PROJECT}
+_INSERT = RowInsert(
+    summaries,
+    computed={
+        "project_id": lambda given: (
+            select(trials.c.project_id).where(trials.c.id == given["trial_id"]).scalar_subquery()
+        )
+    },
 )
 _UPDATE = (
     update(summaries)
@@ -122,7 +126,7 @@ def write_folds(
         if series not in first_sequences
     ]
     if new:
-        connection.execute(_INSERT, new)
+        _INSERT.execute(connection, new)
     if known:
         connection.execute(_UPDATE, known)
 

@@ -22,6 +22,8 @@ from katib.store.sql.column_types import TABLE_OPTIONS, Document, StoredName, St
 from katib.store.sql.schema import LONGEST_NAME, metadata
 
 __all__ = [
+    "archived_runs",
+    "archives",
     "artifacts",
     "audit",
     "comments",
@@ -30,6 +32,7 @@ __all__ = [
     "dataset_versions",
     "datasets",
     "file_removals",
+    "leases",
     "lineage",
     "metadata",
     "parameter_names",
@@ -55,10 +58,12 @@ projects = Table(
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
     Column("deleted", BigInteger),
+    Column("retention", Document),
     UniqueConstraint("namespace", "name"),
     sqlite_autoincrement=True,
     **TABLE_OPTIONS,
 )
+"""``retention`` is what the project wants purged, NULL where it says nothing (``katib.store.sql.tracking.retention_rows``)."""
 
 
 def _tags(of: str, key: str, table: str) -> Table:
@@ -220,6 +225,42 @@ file_removals = Table(
     **TABLE_OPTIONS,
 )
 """Runs that were purged and whose files are to be removed: written with the purge, so that one that is killed is finished later."""
+
+archives = Table(
+    "archives",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("uid", String(32), nullable=False, unique=True),
+    Column("namespace", StoredName(LONGEST_NAME), nullable=False),
+    Column("project", String(32), nullable=False),
+    Column("written", BigInteger),
+    Index(None, "namespace"),
+    sqlite_autoincrement=True,
+    **TABLE_OPTIONS,
+)
+"""Files into which runs go before they are purged; ``written`` is when one was complete, NULL until then. A row goes with its last run."""
+
+archived_runs = Table(
+    "archived_runs",
+    metadata,
+    Column("trial_id", Integer, ForeignKey("trials.id", ondelete="CASCADE"), nullable=False),
+    Column("archive_id", Integer, ForeignKey("archives.id"), nullable=False),
+    Column("deleted", BigInteger),
+    PrimaryKeyConstraint("trial_id"),
+    Index(None, "archive_id"),
+    **TABLE_OPTIONS,
+)
+"""Which file has a run that is not purged yet, so that a killed purge writes the same file again. ``deleted`` is the run's own."""
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", StoredName(LONGEST_NAME), nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    **TABLE_OPTIONS,
+)
+"""What one process does at a time: ``holder`` is empty where nobody does it; ``beat`` grows for as long as the holder lives."""
 
 comments = Table(
     "comments",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from katib.store.tracking.recording import Recording
 from katib.store.tracking.records import ExperimentKind, Facts, Lifecycle, Log, NodeKind, RunPart, RunScope
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from katib.api.trial import TrialState
     from katib.store.protocol import Observed, Reported
     from katib.store.tracking.records import (
+        ArchiveWriter,
         Artifact,
         ArtifactState,
         AuditEntry,
@@ -32,14 +34,17 @@ if TYPE_CHECKING:
         FlatRun,
         Found,
         Json,
+        LeaseState,
         LineageEdge,
         LogReceipt,
         NewRun,
         Node,
         Project,
+        ProjectRetention,
         Purged,
         RetentionPolicy,
         Run,
+        RunChange,
         SampleChange,
         SearchExperiment,
     )
@@ -52,7 +57,7 @@ NO_LOG: Final = Log()
 WHOLE_NAMESPACE: Final = RunScope()
 
 
-class Tracking(Protocol):
+class Tracking(Recording, Protocol):
     """Projects, experiments, runs and what belongs to them, of one namespace."""
 
     @property
@@ -86,8 +91,18 @@ class Tracking(Protocol):
     def project_named(self, name: str) -> Project:
         """Return the project of a name, also a deleted one."""
 
-    def update_project(self, project_id: str, *, name: str | None = None, description: str | None = None) -> Project:
+    def update_project(
+        self,
+        project_id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        retention: ProjectRetention | None = None,
+    ) -> Project:
         """Change what is not None.
+
+        Args:
+            retention: What is purged of it by its own policy; one that says nothing (``ProjectRetention()``) is none.
 
         Raises:
             Conflict: Another one has the name.
@@ -492,12 +507,22 @@ class Tracking(Protocol):
             Conflict: Another experiment has taken the name.
         """
 
-    def purge(self, policy: RetentionPolicy, *, progress: Callable[[Purged], None] | None = None) -> Purged:
+    def purge(
+        self,
+        policy: RetentionPolicy,
+        *,
+        progress: Callable[[Purged], None] | None = None,
+        archive: ArchiveWriter | None = None,
+    ) -> Purged:
         """Remove for good what a policy says, in pieces that keep nobody waiting; killed in between, the rest is for the next time.
 
         Args:
             progress: Called now and then with what is gone so far.
+            archive: Where runs are written before they go; what it raises is raised here, and what it did not write stays.
         """
+
+    def is_archived(self, batch_id: str) -> bool:
+        """Whether a batch is in the archive as a whole, so that its runs may be gone."""
 
     def purgeable(self, policy: RetentionPolicy) -> Purged:
         """Return what ``purge`` would do now, changing nothing."""
@@ -518,11 +543,27 @@ class TrackingStore(Protocol):
     def tracking(self, namespace: str, *, actor: str = "") -> Tracking:
         """Return what one namespace has; costs nothing."""
 
-    def together(self, calls: Sequence[Callable[[], Any] | SampleChange]) -> list[Any]:
+    def namespaces_with_retention(self) -> list[str]:
+        """Return the namespaces that have projects with a policy of their own."""
+
+    def take_lease(self, name: str, holder: str, *, expired: LeaseState | None = None) -> LeaseState:
+        """Hold what one process does at a time, if nobody does; again, let its beat grow. Return who holds it.
+
+        Args:
+            name: What is done.
+            holder: Who wants to; not empty, and another one for each process.
+            expired: What this was told last, long enough ago: who has not let the beat grow since then is dead, and loses it.
+        """
+
+    def give_lease_up(self, name: str, holder: str) -> None:
+        """Let another one hold it at once; what somebody else holds stays."""
+
+    def together(self, calls: Sequence[Callable[[], Any] | SampleChange | RunChange]) -> list[Any]:
         """Make several changes one commit: each fails alone; its result or its exception is returned.
 
         Args:
-            calls: Called without arguments, maybe twice; reports that follow each other are written in bulk.
+            calls: Called without arguments, maybe twice; reports that follow each other are written in bulk, and so are new runs (a
+                ``Run`` is returned for each).
 
         Raises:
             StoreUnavailable: None of them was made.

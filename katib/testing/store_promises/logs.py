@@ -253,3 +253,40 @@ class LogPromises(Promises):
             assert [found.text for found in logs.log(name, "loss")] == [str(number) for number in range(15)]
         assert [found.sequence for found in logs.series(uid, KNOWN)] == list(range(30))
         assert logs.summaries(uid, KNOWN)["loss"].count == 15
+
+    def test_numbered_samples_are_stored_once_by_their_numbers(self, logs: LoggingStore) -> None:
+        """What they say does not matter: equal ones are kept, and a number that is there is left alone."""
+        given = [row("1", None), row("1", None), row("2")]
+        assert logs.report([_numbered(given)]) == [Receipt(3, 0, following=3)]
+        assert logs.report([_numbered(given)]) == [Receipt(0, 3, following=3)]
+        assert logs.report([_numbered([row("9"), row("3")], first=2)]) == [Receipt(1, 1, following=4)]
+        assert logs.report([_numbered([], first=50)]) == [Receipt(0, 0, following=4)]
+        assert [each.text for each in logs.log(KNOWN)] == ["1", "1", "2", "3"]
+
+    def test_samples_that_the_store_has_lost_are_not_waited_for(self, logs: LoggingStore) -> None:
+        """As after a restore from a copy."""
+        assert logs.report([_numbered([row("5")], first=5)]) == [Receipt(1, 0, following=6)]
+        assert [each.text for each in logs.log(KNOWN)] == ["5"]
+
+    def test_every_source_numbers_for_itself_also_in_one_change(self, logs: LoggingStore) -> None:
+        """Pods of one trial, and reports of one pod that came together, each in its order, beside reports without numbers."""
+        receipts = logs.report(
+            [
+                _numbered([row("a0", 0)], source="a"),
+                _numbered([row("b0", 1), row("b1", 2)], source="b"),
+                LogReport(KNOWN, [row("plain", 3)]),
+                _numbered([row("again", 0), row("a1", 4)], source="a"),
+            ]
+        )
+        assert [receipt.stored for receipt in receipts] == [1, 2, 1, 1]
+        assert [receipt.following for receipt in receipts] == [2, 2, None, 2]
+        assert [each.text for each in logs.log(KNOWN)] == ["a0", "b0", "b1", "plain", "a1"]
+
+    def test_numbered_samples_of_a_trial_that_nobody_has_are_for_later(self, logs: LoggingStore) -> None:
+        """Nothing of them is kept, so nobody else can take the name."""
+        assert logs.report([_numbered([row("1")], trial_name=UNKNOWN)]) == [Receipt(0, 0)]
+        assert logs.log(UNKNOWN) == []
+
+
+def _numbered(samples: list[Report], *, trial_name: str = KNOWN, source: str = "pod", first: int = 0) -> LogReport:
+    return LogReport(trial_name, samples, source=source, first_sequence=first)

@@ -9,7 +9,7 @@ import pytest
 
 from katib.api.trial import TrialState
 from katib.errors import Conflict, InvalidInput, NotFound
-from katib.store.tracking.records import Facts, Log, NewRun, Node, NodeKind, RunPart, RunScope, SampleChange
+from katib.store.tracking.records import Facts, Log, NewRun, Node, NodeKind, RunChange, RunPart, RunScope, SampleChange
 from katib.testing.store_promises.specimens import AWKWARD, EPOCH, Report, reports
 from katib.testing.store_promises.tracking_base import OpenTrackingStore, TrackingPromises, a_project, a_run
 
@@ -312,6 +312,40 @@ class RunPromises(TrackingPromises):
             assert [item.step for item in tracking.series(second, "loss")] == list(range(4))
             assert [item.latest for item in tracking.run(second).metrics] == ["0.25", "nan"]
         assert tracking.append(first, reports(1, start=5), first_sequence=5) == 6
+
+    def test_new_runs_are_one_write(self, trackings: OpenTrackingStore, tracking: Tracking) -> None:
+        """Each as if it were alone: with what is logged of it, in its place, once, with its own error."""
+        parent = a_run(tracking)
+        full = Log(samples=reports(3), parameters={"lr": "1", "name": AWKWARD}, facts=Facts({"a": AWKWARD}, {"b": 1}))
+        changes = [
+            RunChange("team-a", "ann", NewRun(id="first", log=full)),
+            RunChange("team-a", "bob", NewRun(id="second", log=Log(samples=[Report("f1", "nan")]))),
+            RunChange("team-a", "bob", NewRun(id="first", log=Log(samples=reports(9)))),
+            RunChange("team-b", "bob", NewRun(id="third", log=Log(parameters={"depth": "2"}))),
+            RunChange("team-a", "bob", NewRun(id="child", parent_id=parent, name="one")),
+            RunChange("team-a", "bob", NewRun(id="other", parent_id=parent, name="two", log=full)),
+        ]
+        bad = [
+            RunChange("team-b", "bob", NewRun(id="first")),
+            RunChange("team-a", "bob", NewRun(id="bad", log=Log(parameters={"": "1"}))),
+            RunChange("team-a", "bob", NewRun(id="lost", project_id="absent")),
+        ]
+        for calls in (changes, [*changes, *bad], [*bad, *changes]):
+            results = trackings.together(calls)
+            failed = [result for result in results if isinstance(result, Exception)]
+            assert [type(error) for error in failed] == ([] if calls is changes else [Conflict, InvalidInput, NotFound])
+            made = [result for result in results if not isinstance(result, Exception)]
+            assert [run.id for run in made] == ["first", "second", "first", "third", "child", "other"]
+            assert made[:3] == tracking.runs(["first", "second", "first"])
+            assert made[3] == trackings.tracking("team-b").run("third")
+            assert [(run.parent_id, run.index) for run in made[4:]] == [(parent, 0), (parent, 1)]
+            assert made[5].facts == full.facts
+            assert [(metric.name, metric.count) for metric in made[0].metrics] == [("loss", 3)]
+            assert [item.step for item in tracking.series("other")] == [0, 1, 2]
+        assert tracking.count_runs() == 5
+        assert tracking.append("first", reports(1, start=3), first_sequence=0) == 1
+        told = [(entry.actor, entry.node.id) for entry in tracking.audit() if entry.node and entry.node.id == "first"]
+        assert ("ann", "first") in told
 
     def test_loggers_at_once(self, place: Place, tracking: Tracking) -> None:
         """Of one run: nothing is lost, nothing is there twice."""

@@ -2,16 +2,22 @@ import pytest
 
 from katib.errors import InvalidExperiment
 from katib.rpc import v1beta1 as wire
-from katib.rpc.experiment_message import checked_experiment, experiment_of, request_path, seed_of
+from katib.rpc.experiment_message import check_search, experiment_of, experiment_path, request_path, seed_of
 
 
-def problems(message, check=checked_experiment):
+def checked(message):
+    experiment = experiment_of(message)
+    check_search(experiment)
+    return experiment
+
+
+def problems(message, check=checked):
     with pytest.raises(InvalidExperiment) as caught:
         check(message)
     return caught.value.problems
 
 
-def paths(message, check=checked_experiment):
+def paths(message, check=checked):
     return [problem.path for problem in problems(message, check)]
 
 
@@ -189,6 +195,7 @@ class TestProblems:
 )
 def test_places_in_a_request(path, place):
     assert request_path(path) == place
+    assert experiment_path(place) == path
 
 
 class TestTheSeed:

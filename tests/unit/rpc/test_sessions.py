@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from katib.rpc import v1beta1 as wire
 from katib.rpc.answer import Answerer
+from katib.rpc.search import Search as Searched
 from katib.rpc.session import Session
 from katib.rpc.sessions import Sessions
 from katib.rpc.worker_call import Kind, Task
@@ -70,6 +71,14 @@ def experiment_for(algorithm, name="exp"):
     return json_format.ParseDict(
         {"name": name, "spec": {**spec, "parameterSpecs": {"parameters": parameters}}}, wire.Experiment()
     )
+
+
+def begun(experiment):
+    return Session(Searched.of_message(experiment))
+
+
+def unwanted():
+    pytest.fail("a session was begun although there is one")
 
 
 class Search:
@@ -196,11 +205,11 @@ class TestForgetting:
     def test_the_last_one_stays_however_small_the_limit(self):
         sessions = Sessions(0)
         experiment = experiment_for("random")
-        kept = Session(experiment)
-        sessions.put(b"a", Session(experiment))
+        kept = begun(experiment)
+        sessions.put(b"a", begun(experiment))
         sessions.put(b"b", kept)
         assert len(sessions) == 1
-        assert sessions.take(b"b", []) is kept
+        assert sessions.take(b"b", [], unwanted) is kept
 
     @settings(max_examples=60, deadline=None, derandomize=True)
     @given(
@@ -213,7 +222,7 @@ class TestForgetting:
             experiment = experiment_for("random", f"exp{which}")
             data = experiment.SerializeToString()
             trials = [wire.Trial(name=f"t{index}").SerializeToString() for index in range(count)]
-            session = sessions.take(data, trials)
+            session = sessions.take(data, trials, lambda of=experiment: begun(of))
             session.suggest(trials, 1, 0)
             if fails:
                 continue
@@ -229,7 +238,7 @@ class TestForgetting:
 
     def test_a_long_search_keeps_no_old_versions_of_its_trials(self):
         search, sizes = Search("random", 3), []
-        session = Session(search.experiment)
+        session = begun(search.experiment)
         trial = wire.Trial(name="t")
         for second in range(2000):
             trial.status.start_time = f"2026-03-01T12:{second // 60:02}:{second % 60:02}Z"
@@ -239,14 +248,18 @@ class TestForgetting:
 
     def test_searches_whose_experiments_have_the_same_bytes_are_told_apart_by_their_trials(self):
         sessions, experiment = Sessions(1 << 30), experiment_for("random").SerializeToString()
+
+        def begin():
+            return begun(experiment_for("random"))
+
         here = [wire.Trial(name="here").SerializeToString()]
         there = [wire.Trial(name="there").SerializeToString()]
-        first = sessions.take(experiment, here)
+        first = sessions.take(experiment, here, begin)
         first.learn(here)
         sessions.put(experiment, first)
-        second = sessions.take(experiment, there)
+        second = sessions.take(experiment, there, begin)
         second.learn(there)
         sessions.put(experiment, second)
         assert second is not first
-        assert sessions.take(experiment, here) is first
-        assert sessions.take(experiment, there) is second
+        assert sessions.take(experiment, here, unwanted) is first
+        assert sessions.take(experiment, there, unwanted) is second

@@ -73,7 +73,8 @@ class PostgresqlDialect(DatabaseDialect):
         wait = f"SET LOCAL lock_timeout = {max(int(patience * 1000), 1)}"
         write = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {wait}; SELECT pg_advisory_xact_lock"
         self._begin = {
-            Purpose.READ: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            # Compiling a search took ten times as long as the search: its cost is guessed high, but pages end early.
+            Purpose.READ: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off",
             Purpose.WRITE: f"{write}_shared({_LOCK_KEY})",
             Purpose.WRITE_ALONE: f"{write}({_LOCK_KEY})",
         }

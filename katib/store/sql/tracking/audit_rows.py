@@ -14,11 +14,13 @@ from katib.store.sql.values import micros, moment
 from katib.store.tracking.records import AuditEntry, Node, NodeKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from katib.store.sql.tracking.scope import Scope
 
-__all__ = ["read_audit", "record_change"]
+__all__ = ["read_audit", "record_change", "record_changes"]
 
 _INSERT = insert(audit)
 _READ = (
@@ -38,18 +40,25 @@ _READ = (
 
 def record_change(connection: Connection, scope: Scope, action: str, node: Node | None, **details: Any) -> None:
     """Write down that the caller does something."""
-    connection.execute(
-        _INSERT,
-        {
-            "namespace": scope.namespace,
-            "time": micros(datetime.now(UTC)),
-            "actor": storable(scope.actor)[:255],
-            "action": action,
-            "node_kind": None if node is None else node.kind.value,
-            "node_id": None if node is None else node.id,
-            "details": dump(details),
-        },
-    )
+    connection.execute(_INSERT, _row(scope, action, node, details))
+
+
+def record_changes(connection: Connection, action: str, changes: Sequence[tuple[Scope, Node]]) -> None:
+    """Write down that callers do the same to several things."""
+    if changes:
+        connection.execute(_INSERT, [_row(scope, action, node, {}) for scope, node in changes])
+
+
+def _row(scope: Scope, action: str, node: Node | None, details: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "namespace": scope.namespace,
+        "time": micros(datetime.now(UTC)),
+        "actor": storable(scope.actor)[:255],
+        "action": action,
+        "node_kind": None if node is None else node.kind.value,
+        "node_id": None if node is None else node.id,
+        "details": dump(details),
+    }
 
 
 def read_audit(connection: Connection, scope: Scope, node: Node | None, after_id: int, limit: int) -> list[AuditEntry]:

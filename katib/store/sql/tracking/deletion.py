@@ -33,10 +33,13 @@ if TYPE_CHECKING:
 
     from katib.store.sql.tracking.scope import Scope
 
-__all__ = ["BEING_PURGED", "delete", "restore"]
+__all__ = ["BEING_ARCHIVED", "BEING_PURGED", "delete", "restore"]
 
 BEING_PURGED: Final = 0
 """The time of deletion of what a purge began to remove: not all of it is there any more, so it is not restored."""
+
+BEING_ARCHIVED: Final = 1
+"""That of a run that is on its way into an archive: all of it is there, but it is not restored any more either."""
 
 _runs, _searches = trials.c, experiments.c
 _KEYS: BindParameter[int] = bindparam("keys", expanding=True)
@@ -212,8 +215,8 @@ def restore(connection: Connection, scope: Scope, node: Node) -> bool:
 
 
 def _refuse_purged(deleted: int | None) -> None:
-    if deleted == BEING_PURGED:
-        raise Conflict("it is being purged: parts of it are gone")
+    if deleted in {BEING_PURGED, BEING_ARCHIVED}:
+        raise Conflict("it is being purged: parts of it may be gone")
 
 
 def _refuse_deleted_above(connection: Connection, scope: Scope, node: Node, key: int) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, select
 
 from katib.store.protocol import Observed
 from katib.store.sql.appended_rows import append_rows, as_rows
 from katib.store.sql.key_lists import among_keys
 from katib.store.sql.keys import digest_of
 from katib.store.sql.reported_places import Place, add, lock
+from katib.store.sql.row_inserts import RowInsert
 from katib.store.sql.schema import collectors, metrics, observations, summaries, trials
 from katib.store.sql.stored_reports import count_stored, missing_rows
 from katib.store.sql.text import storable
@@ -21,7 +22,7 @@ from katib.store.summary import reported_number
 from katib.store.tracking.records import LogReceipt, Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["delete_metrics", "first_samples", "log_samples", "metrics_of", "series_of_runs"]
 
-_INSERT_COLLECTOR = insert(collectors)
+_INSERT_COLLECTORS = RowInsert(collectors)
 _columns = summaries.c
 _READ = (
     select(
@@ -136,12 +137,18 @@ def log_samples(connection: Connection, run: int, samples: Sequence[Reported]) -
     return LogReceipt(len(missing), len(rows) - len(missing))
 
 
-def first_samples(connection: Connection, run: int, samples: Sequence[Reported]) -> None:
-    """Store what is reported of a run that was inserted in this transaction: there is nothing to look for or to wait for."""
-    if samples:
-        (rows,) = as_rows(connection, [samples])
-        append_rows(connection, {run: (0, rows)}, are_new=True)
-        connection.execute(_INSERT_COLLECTOR, {"trial_id": run, "next_sequence": len(rows), "collected": 0})
+def first_samples(connection: Connection, reported: Mapping[int, Sequence[Reported]]) -> None:
+    """Store what is reported of runs that were inserted in this transaction: there is nothing to look for or to wait for."""
+    if reported:
+        groups = dict(zip(reported, as_rows(connection, reported.values()), strict=True))
+        append_rows(connection, {run: (0, rows) for run, rows in groups.items()}, are_new=True)
+        _INSERT_COLLECTORS.execute(
+            connection,
+            [
+                {"trial_id": run, "next_sequence": len(rows), "checkpoint": None, "collected": 0}
+                for run, rows in groups.items()
+            ],
+        )
 
 
 def delete_metrics(connection: Connection, run: int, names: Collection[str] | None) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, insert, select
 from katib.errors import Conflict, InvalidInput, Problem
 from katib.store.sql.key_lists import among_keys
 from katib.store.sql.keys import digest_of
+from katib.store.sql.row_inserts import RowInsert
 from katib.store.sql.text import storable
 from katib.store.sql.tracking.scope import chunks
 from katib.store.sql.tracking_tables import parameter_names, parameters
@@ -34,7 +35,7 @@ _NAMES = select(parameter_names.c.digest, parameter_names.c.id).where(
     parameter_names.c.digest.in_(bindparam("digests", expanding=True))
 )
 _NEW_NAME = insert(parameter_names)
-_INSERT = insert(parameters)
+_INSERT = RowInsert(parameters)
 _READ = (
     select(parameters.c.trial_id, parameter_names.c.name, parameters.c.text)
     .join(parameter_names)
@@ -69,8 +70,7 @@ def insert_parameters(connection: Connection, given: Mapping[int, Iterable[tuple
         for run, some in wanted.items()
         for name, text in some.items()
     ]
-    if rows:
-        connection.execute(_INSERT, rows)
+    _INSERT.execute(connection, rows)
 
 
 def check_names(given: Iterable[str]) -> None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, insert, select, update
 
 from katib.errors import Conflict, NotFound
+from katib.store.sql.documents import dump
 from katib.store.sql.key_lists import among_keys
 from katib.store.sql.text import storable
 from katib.store.sql.tracking.audit_rows import record_change
 from katib.store.sql.tracking.fact_rows import facts_of, write_facts
+from katib.store.sql.tracking.retention_rows import read_retention, retention_document
 from katib.store.sql.tracking.scope import chosen_id, chunks, lock_project, project_key, refuse_deleted, short
 from katib.store.sql.tracking_tables import projects
 from katib.store.sql.values import micros, moment
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from katib.store.sql.tracking.scope import Scope
+    from katib.store.tracking.records import ProjectRetention
 
 __all__ = [
     "create_project",
@@ -46,6 +49,7 @@ _READ = select(
     _columns.created,
     _columns.updated,
     _columns.deleted,
+    _columns.retention,
 )
 _SOME = _READ.where(among_keys(_columns.id, "keys"))
 _NAMED = select(_columns.id, _columns.uid, _columns.deleted).where(
@@ -69,9 +73,10 @@ def projects_by_key(connection: Connection, keys: Sequence[int]) -> dict[int, Pr
             updated=moment(updated),
             deleted=None if deleted is None else moment(deleted),
             facts=facts.get(key, Facts()),
+            retention=read_retention(retention),
         )
         for some in chunks(keys)
-        for key, uid, namespace, name, description, owner, created, updated, deleted in connection.execute(
+        for key, uid, namespace, name, description, owner, created, updated, deleted, retention in connection.execute(
             _SOME, {"keys": some}
         )
     }
@@ -153,9 +158,16 @@ def _insert(connection: Connection, scope: Scope, uid: str, name: str, descripti
 
 
 def update_project(
-    connection: Connection, scope: Scope, project_id: str, *, name: str | None, description: str | None
+    connection: Connection,
+    scope: Scope,
+    project_id: str,
+    *,
+    name: str | None,
+    description: str | None,
+    retention: ProjectRetention | None,
 ) -> Project:
     """Change what is not None."""
+    document = None if retention is None else retention_document(retention)
     project = lock_project(connection, scope, project_id)
     refuse_deleted("project", project.deleted)
     row: dict[str, Any] = {"updated": micros(datetime.now(UTC))}
@@ -167,6 +179,10 @@ def update_project(
         row["name"] = name
     if description is not None:
         row["description"] = description
+    details: dict[str, Any] = {}
+    if document is not None:
+        row["retention"] = dump(document) if document else None
+        details["retention"] = document
     connection.execute(update(projects).where(_columns.id == project.key).values(row))
-    record_change(connection, scope, "update", Node(NodeKind.PROJECT, project.id), fields=sorted(row))
+    record_change(connection, scope, "update", Node(NodeKind.PROJECT, project.id), fields=sorted(row), **details)
     return projects_by_key(connection, [project.key])[project.key]

@@ -2,7 +2,8 @@
 
 The order makes every moment a good one to be killed at: files that are to go are noted in the change that removes the rows; what a
 purge has begun with is not restored any more (``BEING_PURGED``); points go before their run, trials before their experiment, and all
-before their project. Whatever was not reached is found again by the next purge.
+before their project. Whatever was not reached is found again by the next purge. Where there is an archive, a run goes only after the
+batch is durable there that it is in (``archive_rows``).
 
 Functions that take a connection run in the caller's transaction; ``Purge`` makes its own.
 """
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import OperationalError
 
+from katib.errors import KatibError, NotFound
 from katib.store.sql.schema import (
     collectors,
     events,
@@ -27,6 +29,17 @@ from katib.store.sql.schema import (
     summaries,
     trial_jobs,
     trials,
+)
+from katib.store.sql.tracking.archive_rows import (
+    HAS_BATCH,
+    begin_batch,
+    forget_empty_batches,
+    mark_written,
+    read_batch,
+    run_is_written,
+    undo_batch,
+    unfinished_batches,
+    written_runs,
 )
 from katib.store.sql.tracking.audit_rows import record_change
 from katib.store.sql.tracking.best_trials import trials_beyond_best
@@ -56,7 +69,7 @@ if TYPE_CHECKING:
     from sqlalchemy import BindParameter, ColumnElement, Connection, Table
 
     from katib.store.sql.database import Database
-    from katib.store.tracking.records import RetentionPolicy
+    from katib.store.tracking.records import ArchiveWriter, RetentionPolicy
 
 __all__ = ["Purge", "files_removed", "files_to_remove", "purgeable", "remove_experiment"]
 
@@ -66,7 +79,11 @@ _DISK_FULL: Final = "53100"
 MOST_POINTS: Final = 10_000
 """Points that go in one change."""
 
+MOST_ARCHIVED: Final = 1_000_000
+"""Points that go into an archive together, if they are of several runs."""
+
 _FEWEST_POINTS: Final = 500
+_MOST_ARCHIVED_RUNS: Final = 500
 _MOST_RUNS: Final = 200
 _LONG: Final = 0.04
 """Seconds after which a change was too large."""
@@ -134,10 +151,12 @@ class _Count:
     runs: int = 0
     points: int = 0
     deleted: int = 0
+    archived: int = 0
     files: list[tuple[str, str]] = field(default_factory=list)
 
-    def told(self) -> Purged:
-        return Purged(self.projects, self.experiments, self.runs, self.points, self.deleted, tuple(self.files))
+    def told(self, *, with_files: bool = True) -> Purged:
+        files = tuple(self.files) if with_files else ()
+        return Purged(self.projects, self.experiments, self.runs, self.points, self.deleted, files, self.archived)
 
 
 # -- rows of runs -----------------------------------------------------------------------------------------------------
@@ -264,6 +283,8 @@ class _Where:
 
     def __init__(self, connection: Connection, scope: Scope, policy: RetentionPolicy) -> None:
         self._of_namespace = select(projects.c.id).where(projects.c.namespace == scope.namespace)
+        if policy.without_own:
+            self._of_namespace = self._of_namespace.where(projects.c.retention.is_(None))
         self._project = None if policy.project_id is None else project_key(connection, scope, policy.project_id).key
         self._experiments: list[int] | None = None
         self._root = -1
@@ -317,6 +338,7 @@ class Purge:
     Args:
         database: Every change is a transaction of its own, but inside the caller's ``transaction()`` if there is one.
         progress: Called between changes with what is gone so far (without the files).
+        archive: Where runs go first; None for nowhere.
     """
 
     def __init__(
@@ -325,7 +347,9 @@ class Purge:
         scope: Scope,
         policy: RetentionPolicy,
         progress: Callable[[Purged], None] | None = None,
+        archive: ArchiveWriter | None = None,
     ) -> None:
+        self._archive = archive
         self._database = database
         self._scope = scope
         self._policy = policy
@@ -344,6 +368,8 @@ class Purge:
             self._remove_experiments(before)
             self._remove_projects()
             self._remove_unused_provenance()
+            if self._archive is not None:
+                self._database.write(forget_empty_batches, self._scope)
         return self._gone.told()
 
     def _change(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -356,8 +382,7 @@ class Purge:
         elif took < _LONG / 2:
             self._points = min(self._points * 2, MOST_POINTS)
         if self._progress is not None:
-            gone = self._gone
-            self._progress(Purged(gone.projects, gone.experiments, gone.runs, gone.points, gone.deleted))
+            self._progress(self._gone.told(with_files=False))
         time.sleep(min(max(took, _SHORTEST_PAUSE), _LONGEST_PAUSE))
         return result
 
@@ -402,22 +427,81 @@ class Purge:
 
     def _remove_runs(self, before: int) -> None:
         """Remove runs that are the root of no experiment; newest first, as trials are newer than what they belong to."""
-        wanted = select(_runs.id).where(self._where.runs(), _runs.deleted < before, ~_HAS_SEARCH)
-        wanted = wanted.order_by(_runs.id.desc()).limit(_MOST_RUNS)
-        last: int | None = None
-        while True:
-            keys = self._read(wanted if last is None else wanted.where(_runs.id < last))
-            if not keys:
-                return
+        deleted = and_(self._where.runs(), _runs.deleted < before)
+        wanted = select(_runs.id).where(deleted, ~_HAS_SEARCH)
+        pages = self._pages(wanted, _MOST_RUNS) if self._archive is None else self._archived_pages(deleted, before)
+        for keys in pages:
             for batch in self._batches(keys, before):
                 self._take(self._change(self._remove_deleted, batch, before))
-            last = keys[-1]
+
+    def _pages(self, wanted: Any, size: int) -> Iterator[list[int]]:
+        """Yield the keys of runs, newest first."""
+        wanted = wanted.order_by(_runs.id.desc()).limit(size)
+        keys = self._read(wanted)
+        while keys:
+            yield keys
+            keys = self._read(wanted.where(_runs.id < keys[-1]))
+
+    # -- the archive -----------------------------------------------------------------------------------------------
+
+    def _archived_pages(self, deleted: ColumnElement[bool], before: int) -> Iterator[list[int]]:
+        """Write runs into the archive, roots too, and yield the keys of those that may go then."""
+        for batch in self._database.read(unfinished_batches, self._scope, self._where.runs()):
+            self._write(batch, is_new=False)
+        written = written_runs(self._scope).where(self._where.runs(), ~_HAS_SEARCH)
+        yield from self._pages(written, _MOST_RUNS)
+        for project in self._read(select(_runs.project_id).where(deleted, ~HAS_BATCH).distinct()):
+            wanted = select(_runs.id).where(deleted, _runs.project_id == project, ~HAS_BATCH)
+            for page in self._pages(wanted, _MOST_ARCHIVED_RUNS):
+                for keys in self._split(page):
+                    batch = self._change(begin_batch, self._scope, keys, before)
+                    if batch is not None:
+                        self._write(batch, is_new=True)
+                        yield from self._pages(written, _MOST_RUNS)
+
+    def _split(self, keys: Sequence[int]) -> Iterator[list[int]]:
+        """Yield runs that have few enough points together for one file; one run may have any number."""
+        counts = self._counts(keys)
+        batch: list[int] = []
+        points = 0
+        for key in keys:
+            points += counts.get(key, 0)
+            if batch and points > MOST_ARCHIVED:
+                yield batch
+                batch, points = [], counts.get(key, 0)
+            batch.append(key)
+        yield batch
+
+    def _write(self, uid: str, *, is_new: bool) -> None:
+        """Write one batch; what cannot be written stays in the store."""
+        assert self._archive is not None  # noqa: S101 - it is asked before
+        try:
+            batch = self._database.read(read_batch, self._scope, uid)
+        except NotFound:
+            return  # another purge was quicker
+        try:
+            self._archive.write_points(batch)
+        except Exception:
+            if is_new:  # nothing of it is in the archive: its runs can be restored as before
+                with contextlib.suppress(KatibError):
+                    self._database.write(undo_batch, self._scope, uid)
+            raise
+        self._archive.write_runs(batch)
+        self._gone.archived += self._change(mark_written, self._scope, uid)
+
+    # -- pieces ----------------------------------------------------------------------------------------------------
+
+    def _counts(self, keys: Sequence[int]) -> dict[int, int]:
+        """Return how many points runs have; who has none is absent."""
+        return self._database.read(
+            lambda connection: {
+                key: int(count) for some in chunks(keys) for key, count in connection.execute(_POINTS, {"keys": some})
+            }
+        )
 
     def _batches(self, keys: Sequence[int], before: int) -> Iterator[list[int]]:
         """Yield runs that have few enough points together, those of large ones removed before."""
-        counts = self._database.read(
-            lambda connection: {key: int(count) for key, count in connection.execute(_POINTS, {"keys": keys})}
-        )
+        counts = self._counts(keys)
         batch: list[int] = []
         points = 0
         for key in keys:
@@ -513,7 +597,10 @@ class Purge:
         while True:
             marked = and_(self._where.experiments(), _searches.deleted == BEING_PURGED)
             empty = ~exists().where(_runs.experiment_id == _searches.id)
-            keys = self._read(select(_searches.id).where(marked, empty).limit(_TOGETHER))
+            wanted = select(_searches.id).where(marked, empty)
+            if self._archive is not None:
+                wanted = wanted.where(_searches.root_id.is_(None) | run_is_written(_searches.root_id))
+            keys = self._read(wanted.limit(_TOGETHER))
             if not keys:
                 return
             removed = 0

@@ -34,7 +34,7 @@ from katib.store.sql.tracking.scope import (
 from katib.store.sql.tracking.search_rows import free_title, insert_search
 from katib.store.sql.tracking_tables import projects
 from katib.store.sql.values import micros
-from katib.store.tracking.protocol import ALL_PARTS, NO_FACTS, NO_LOG
+from katib.store.tracking.protocol import ALL_PARTS, NO_LOG
 from katib.store.tracking.records import DEFAULT_PROJECT, ExperimentKind, LogReceipt, Node, NodeKind, Run, RunPart
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "append",
-    "create_run",
     "delete_metrics",
     "delete_parameters",
+    "insert_run",
     "log",
     "read_series",
     "set_parent",
@@ -114,13 +114,18 @@ class _Home(NamedTuple):
     unique_name: bool = False
 
 
-def create_run(connection: Connection, scope: Scope, new: NewRun, parts: Collection[RunPart] = ALL_PARTS) -> Run:
-    """Insert a run with what is logged at once, or return the one that has the id."""
+def insert_run(connection: Connection, scope: Scope, new: NewRun) -> tuple[int, str | None]:
+    """Insert the row of a run and return its key and its id; if one has the id chosen, its key and None.
+
+    Raises:
+        Conflict: The id is in use elsewhere, or the name is.
+        InvalidInput, NotFound: It cannot be where it is to be.
+    """
     uid = chosen_id(new.id, "id")
     if new.id is not None:
         known = connection.execute(_WITH_ID, {"uid": uid}).first()
         if known is not None and known.namespace == storable(scope.namespace):
-            return runs_by_key(connection, [known.id], parts)[known.id]
+            return known.id, None
         if known is not None:
             raise Conflict(f"the id {uid!r} is in use")
     home = _home(connection, scope, new)
@@ -145,30 +150,7 @@ def create_run(connection: Connection, scope: Scope, new: NewRun, parts: Collect
         connection.execute(_COUNT_TRIALS, {"key": home.experiment, "now": row["created"]})
     row["change"] = next_change(connection)
     inserted = connection.execute(_INSERT, row).inserted_primary_key
-    key = int(inserted[0]) if inserted else 0
-    given = _write_first_log(connection, key, new.log)
-    record_change(connection, scope, "create", Node(NodeKind.RUN, uid))
-    return runs_by_key(connection, [key], given.intersection(parts))[key]
-
-
-def _write_first_log(connection: Connection, key: int, log: Log) -> frozenset[RunPart]:
-    """Store what is logged with a new run, and return which parts it has now."""
-    if log.parameters:
-        parameter_rows.check_names(log.parameters)
-        parameter_rows.insert_parameters(connection, {key: log.parameters.items()})
-    if log.facts != NO_FACTS:
-        write_facts(connection, NodeKind.RUN, key, log.facts, are_new=True)
-    metric_rows.first_samples(connection, key, log.samples)
-    return frozenset(
-        part
-        for part, given in (
-            (RunPart.PARAMETERS, log.parameters),
-            (RunPart.TAGS, log.facts.tags),
-            (RunPart.PROPERTIES, log.facts.properties),
-            (RunPart.METRICS, log.samples),
-        )
-        if given
-    )
+    return int(inserted[0]) if inserted else 0, uid
 
 
 def _home(connection: Connection, scope: Scope, new: NewRun) -> _Home:

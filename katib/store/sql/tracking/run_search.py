@@ -40,7 +40,7 @@ _FIRST: Final = 250
 _NEAR: Final = 4_000
 """So many runs next in order are looked at before anything is counted."""
 
-_FEW: Final = 2_000
+_FEW: Final = 8_000
 """Runs that pass a condition, where it is better to look at each of them than at all runs of a project."""
 
 _BEFORE_NUMBERS: Final = {False: Kind.NEGATIVE_INFINITY, True: Kind.POSITIVE_INFINITY}
@@ -126,6 +126,8 @@ class RunSearch:
         self, order: Order, limit: int, cursor: str | None, start: _Start | ColumnElement[bool] | None
     ) -> tuple[list[int], str | None]:
         table, fields, tree, within = self._begun(start)
+        if start is None and not _is_by_time(order):
+            fields = replace(fields, one_by_one=False)
         page = page_of(table, fields, tree, order, limit=limit, after=cursor, now=self.now, scope=within)
         rows = self.connection.execute(page.statement).all()
         return page.ids(rows), page.next_cursor(rows)
@@ -143,7 +145,7 @@ class RunSearch:
                     if found is None:
                         return
                     yield found
-        elif key.field.key == "start_time" and key.descending and self.tree != And(()):
+        elif _is_by_time(order) and self.tree != And(()):
             newest = select(trials.c.began).where(self._within())
             if place is not None:
                 newest = newest.where(trials.c.began <= place[1])
@@ -209,6 +211,11 @@ class RunSearch:
                 continue
             passes = compile_filter(item, replace(self.fields, found={field: Source(value)}), now=self.now)
             yield _Start(rows, and_(of_it, passes), value.name, rest)
+
+
+def _is_by_time(order: Order) -> bool:
+    """Whether runs come in the order of an index, so that a page may be full before all are looked at."""
+    return order.keys[0].field.key == "start_time" and order.keys[0].descending
 
 
 def _is_range(item: Comparison) -> bool:

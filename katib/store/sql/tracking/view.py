@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from katib.store.sql.tracking import (
+    archive_rows,
     artifact_rows,
     audit_rows,
     charts,
@@ -21,6 +22,7 @@ from katib.store.sql.tracking import (
     likeness,
     lineage_rows,
     metric_rows,
+    new_runs,
     project_rows,
     purging,
     run_parts,
@@ -29,6 +31,7 @@ from katib.store.sql.tracking import (
     serials,
     watching,
 )
+from katib.store.sql.tracking.recorded_view import SqlRecording
 from katib.store.sql.tracking.scope import Scope
 from katib.store.tracking.protocol import ALL_PARTS, NO_FACTS, NO_LOG, WHOLE_NAMESPACE, Tracking
 from katib.store.tracking.records import ExperimentKind, Found, Lifecycle
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from katib.store.protocol import Observed, Reported
     from katib.store.sql.database import Database
     from katib.store.tracking.records import (
+        ArchiveWriter,
         Artifact,
         ArtifactState,
         AuditEntry,
@@ -61,6 +65,7 @@ if TYPE_CHECKING:
         Node,
         NodeKind,
         Project,
+        ProjectRetention,
         Purged,
         RetentionPolicy,
         Run,
@@ -72,7 +77,7 @@ if TYPE_CHECKING:
 __all__ = ["SqlTracking"]
 
 
-class SqlTracking(Tracking):
+class SqlTracking(SqlRecording, Tracking):
     """The tracking of one namespace in a SQL database.
 
     Args:
@@ -127,9 +132,21 @@ class SqlTracking(Tracking):
         return self._database.read(project_rows.read_project_named, self._scope, name)
 
     @override
-    def update_project(self, project_id: str, *, name: str | None = None, description: str | None = None) -> Project:
+    def update_project(
+        self,
+        project_id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        retention: ProjectRetention | None = None,
+    ) -> Project:
         return self._database.write(
-            project_rows.update_project, self._scope, project_id, name=name, description=description
+            project_rows.update_project,
+            self._scope,
+            project_id,
+            name=name,
+            description=description,
+            retention=retention,
         )
 
     @override
@@ -270,7 +287,7 @@ class SqlTracking(Tracking):
 
     @override
     def create_run(self, new: NewRun, *, parts: Collection[RunPart] = ALL_PARTS) -> Run:
-        return self._database.write(run_rows.create_run, self._scope, new, parts)
+        return self._database.write(new_runs.create_run, self._scope, new, parts)
 
     @override
     def run(self, run_id: str, parts: Collection[RunPart] = ALL_PARTS) -> Run:
@@ -641,8 +658,18 @@ class SqlTracking(Tracking):
         self._database.write(deletion.restore, self._scope, node)
 
     @override
-    def purge(self, policy: RetentionPolicy, *, progress: Callable[[Purged], None] | None = None) -> Purged:
-        return purging.Purge(self._database, self._scope, policy, progress).run()
+    def purge(
+        self,
+        policy: RetentionPolicy,
+        *,
+        progress: Callable[[Purged], None] | None = None,
+        archive: ArchiveWriter | None = None,
+    ) -> Purged:
+        return purging.Purge(self._database, self._scope, policy, progress, archive).run()
+
+    @override
+    def is_archived(self, batch_id: str) -> bool:
+        return self._database.read(archive_rows.is_archived, self._scope, batch_id)
 
     @override
     def purgeable(self, policy: RetentionPolicy) -> Purged:

@@ -12,15 +12,26 @@ from __future__ import annotations
 from katib.store.tracking.records.artifacts import Artifact, ArtifactState
 from katib.store.tracking.records.datasets import Dataset, DatasetUse, DatasetVersion
 from katib.store.tracking.records.history import AuditEntry, Comment, LineageEdge
-from katib.store.tracking.records.logs import Log, LogReceipt, NewRun, SampleChange
+from katib.store.tracking.records.logs import Log, LogReceipt, NewRun, RunChange, SampleChange
 from katib.store.tracking.records.measures import ChartPoint, FlatMetric, Metric, Parameter
 from katib.store.tracking.records.nodes import DEFAULT_PROJECT, Facts, Found, Json, Lifecycle, Node, NodeKind
 from katib.store.tracking.records.projects import ExperimentKind, Project, SearchExperiment
-from katib.store.tracking.records.retention import Purged, RetentionPolicy
+from katib.store.tracking.records.retention import (
+    ArchiveBatch,
+    ArchivedRun,
+    ArchiveWriter,
+    LeaseState,
+    ProjectRetention,
+    Purged,
+    RetentionPolicy,
+)
 from katib.store.tracking.records.runs import Comparison, FlatRun, Run, RunPart, RunScope
 
 __all__ = [
     "DEFAULT_PROJECT",
+    "ArchiveBatch",
+    "ArchiveWriter",
+    "ArchivedRun",
     "Artifact",
     "ArtifactState",
     "AuditEntry",
@@ -36,6 +47,7 @@ __all__ = [
     "FlatRun",
     "Found",
     "Json",
+    "LeaseState",
     "Lifecycle",
     "LineageEdge",
     "Log",
@@ -46,9 +58,11 @@ __all__ = [
     "NodeKind",
     "Parameter",
     "Project",
+    "ProjectRetention",
     "Purged",
     "RetentionPolicy",
     "Run",
+    "RunChange",
     "RunPart",
     "RunScope",
     "SampleChange",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from katib.store.protocol import Reported
 
-__all__ = ["Log", "LogReceipt", "NewRun", "SampleChange"]
+__all__ = ["Log", "LogReceipt", "NewRun", "RunChange", "SampleChange"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,19 @@ class SampleChange:
     run_id: str
     samples: Sequence[Reported]
     first_sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunChange:
+    """A run to be recorded, for ``TrackingStore.together``: what is logged with many of them is written at once.
+
+    Attributes:
+        actor: Who does it, for the audit.
+    """
+
+    namespace: str
+    actor: str
+    new: NewRun
 
 
 @dataclass(frozen=True, slots=True)

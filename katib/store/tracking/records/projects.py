@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from katib.store.tracking.records.retention import ProjectRetention
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,11 @@ __all__ = ["ExperimentKind", "Project", "SearchExperiment"]
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What belongs together."""
+    """What belongs together.
+
+    Attributes:
+        retention: What of it is purged; nothing where nobody said.
+    """
 
     id: str
     namespace: str
@@ -29,6 +35,7 @@ class Project:
     updated: datetime
     deleted: datetime | None
     facts: Facts
+    retention: ProjectRetention = field(default_factory=ProjectRetention)
 
 
 class ExperimentKind(enum.StrEnum):

@@ -1,0 +1,87 @@
+"""Experiments as the operator works with them: defaulted, checked, with their template and seed; once for each generation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from katib.admission import admit
+from katib.api.experiment import ExperimentStatus
+from katib.errors import InvalidInput, NotFound
+from katib.kube.resource import CONFIG_MAPS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from katib.api.experiment import Experiment
+    from katib.kube.client import Client
+
+__all__ = ["ApiConfigMaps", "admitted", "refusal", "with_status"]
+
+_METADATA: Final = ("name", "namespace", "uid", "labels", "annotations", "generation", "creationTimestamp")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfigMaps:
+    """ConfigMaps of the cluster, for templates that are kept there."""
+
+    client: Client
+
+    def read(self, namespace: str, name: str, key: str) -> str:
+        """Return the text of a key.
+
+        Raises:
+            NotFound: There is none.
+        """
+        data = self.client.get(CONFIG_MAPS, name, namespace).get("data") or {}
+        if key not in data:
+            known = ", ".join(sorted(data)) or "none"
+            raise NotFound(f"ConfigMap {namespace}/{name} has no key {key!r} (it has {known})")
+        text: str = data[key]
+        return text
+
+
+def admitted(resource: Mapping[str, Any], config_maps: ApiConfigMaps, *, served: Collection[str] = ()) -> Experiment:
+    """Return the experiment of a resource, without its status.
+
+    Args:
+        resource: Of the API server.
+        config_maps: Where templates may be kept.
+        served: Algorithms that other services have, and judge.
+
+    Raises:
+        InvalidInput: With every problem.
+        KatibError: Its template cannot be read now.
+    """
+    metadata = {field: resource["metadata"][field] for field in _METADATA if field in resource["metadata"]}
+    document = {
+        "apiVersion": resource["apiVersion"],
+        "kind": resource["kind"],
+        "metadata": metadata,
+        "spec": resource.get("spec") or {},
+    }
+    experiment = admit(json.dumps(document), config_maps=config_maps, served_elsewhere=served)
+    if experiment.spec.seed is None:
+        # No need to write it anywhere: the uid is as good a draw as any, and stays.
+        digest = hashlib.blake2b((experiment.metadata.uid or "").encode(), digest_size=4).digest()
+        spec = experiment.spec.model_copy(update={"seed": int.from_bytes(digest, "big") >> 1})
+        experiment = experiment.model_copy(update={"spec": spec})
+    return experiment
+
+
+def with_status(experiment: Experiment, status: Mapping[str, Any] | None) -> Experiment:
+    """Return the experiment with the status that a resource has; one that cannot be read counts as none."""
+    try:
+        parsed = ExperimentStatus.model_validate(status or {})
+    except ValueError:
+        parsed = ExperimentStatus()
+    return experiment.model_copy(update={"status": parsed})
+
+
+def refusal(error: InvalidInput) -> str:
+    """Return what is wrong with an experiment, as one text for a condition."""
+    text = str(error)
+    longest = 8_000
+    return text if len(text) <= longest else f"{text[:longest]} …"

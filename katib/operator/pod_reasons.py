@@ -1,0 +1,97 @@
+"""What the pods of a trial say: why they do not run, where they run, and what the collector left behind when it ended."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+__all__ = ["collector_report", "compact_pod", "failure_of", "place_of", "waiting_of"]
+
+_STARTING: Final = ("ContainerCreating", "PodInitializing")
+_LONGEST: Final = 500
+
+
+def compact_pod(pod: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a pod: not its spec, which is the job's."""
+    spec = pod.get("spec") or {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": pod["metadata"],
+        "spec": {"nodeName": spec.get("nodeName")},
+        "status": pod.get("status") or {},
+    }
+
+
+def waiting_of(pods: Iterable[Mapping[str, Any]]) -> tuple[str, str] | None:
+    """Return reason and sentence of why a pod does not run; None where all of them run or are about to."""
+    for pod in pods:
+        status, name = pod.get("status") or {}, pod["metadata"]["name"]
+        for condition in status.get("conditions") or ():
+            if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+                reason = condition.get("reason") or "Unschedulable"
+                return reason, _cut(f"Pod {name} is not scheduled: {condition.get('message') or reason}")
+        for container in _containers(status):
+            waiting = (container.get("state") or {}).get("waiting")
+            if waiting and waiting.get("reason") not in (None, *_STARTING):
+                words = f": {waiting['message']}" if waiting.get("message") else ""
+                said = f"Container {container['name']} of pod {name} is waiting ({waiting['reason']}){words}"
+                return waiting["reason"], _cut(said)
+    return None
+
+
+def failure_of(pods: Sequence[Mapping[str, Any]], primary: str | None) -> str:
+    """Return what the pods of a failed trial say: exit codes, out of memory, eviction; empty where they say nothing."""
+    said = []
+    for pod in sorted(pods, key=lambda each: each["metadata"].get("creationTimestamp") or "", reverse=True):
+        status, name = pod.get("status") or {}, pod["metadata"]["name"]
+        if status.get("reason"):
+            said.append(f"Pod {name}: {status['reason']} {status.get('message') or ''}".strip())
+        for container in _containers(status):
+            ended = (container.get("state") or {}).get("terminated")
+            if ended and ended.get("exitCode") and (primary is None or container["name"] == primary):
+                reason = f" ({ended['reason']})" if ended.get("reason") not in (None, "Error") else ""
+                tail = f": {ended['message'].strip()}" if ended.get("message") else ""
+                said.append(f"container {container['name']} ended with exit code {ended['exitCode']}{reason}{tail}")
+        if said:
+            break
+    return _cut("; ".join(said))
+
+
+def place_of(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return where a trial runs: its newest pod and the node of that."""
+    newest = max(pods, key=lambda pod: pod["metadata"].get("creationTimestamp") or "", default=None)
+    if newest is None:
+        return {}
+    place = {"pod": newest["metadata"]["name"]}
+    if node := (newest.get("spec") or {}).get("nodeName"):
+        place["node"] = node
+    return place
+
+
+def collector_report(pods: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the collector of a trial said when it ended; empty where it did not."""
+    for pod in pods:
+        for container in (pod.get("status") or {}).get("initContainerStatuses") or ():
+            for state in (container.get("state") or {}, container.get("lastState") or {}):
+                message = (state.get("terminated") or {}).get("message") or ""
+                if message.startswith("{"):
+                    try:
+                        report = json.loads(message)
+                    except ValueError:
+                        continue
+                    if isinstance(report, dict) and "katib" in container.get("name", "") + json.dumps(report):
+                        return report
+    return {}
+
+
+def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from status.get("initContainerStatuses") or ()
+    yield from status.get("containerStatuses") or ()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"

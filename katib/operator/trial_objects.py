@@ -1,0 +1,164 @@
+"""Trials between the engine and the API server: a record is written as a Trial object, and read back from one.
+
+What a Trial has no field for is in annotations: the index, the attempt, that its result was given, and the standing order to end it.
+Reading is done on plain JSON, as it happens with every event of a watch.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from katib.api.column_values import objective_text
+from katib.api.experiment import Metric, Observation
+from katib.api.trial import EarlyStoppingRule, TrialState
+from katib.engine.trial import TrialRecord
+from katib.engine.trial_document import trial_resource
+from katib.operator import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from katib.api.experiment import Experiment
+
+__all__ = [
+    "annotations_of",
+    "compact",
+    "is_final",
+    "owner_reference",
+    "record_of",
+    "status_of",
+    "trial_object",
+]
+
+_STATES: Final = {state.value: state for state in TrialState}
+
+
+def trial_object(record: TrialRecord, experiment: Experiment, job: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the Trial to create for a record, without a status."""
+    document = trial_resource(record, experiment, job=job).to_document()
+    document.pop("status", None)
+    metadata = document["metadata"]
+    metadata.pop("creationTimestamp", None)
+    metadata["labels"][kinds.EXPERIMENT_UID_LABEL] = experiment.metadata.uid
+    metadata["annotations"] = annotations_of(record)
+    metadata["ownerReferences"] = [owner_reference(experiment)]
+    return document
+
+
+def owner_reference(experiment: Experiment) -> dict[str, Any]:
+    """Return what makes an object go with its experiment."""
+    return {
+        "apiVersion": experiment.api_version,
+        "kind": experiment.kind,
+        "name": experiment.metadata.name,
+        "uid": experiment.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def annotations_of(record: TrialRecord) -> dict[str, str]:
+    """Return the annotations that say what a Trial has no field for."""
+    found = {kinds.INDEX: str(record.index)}
+    if record.stopping is not None:
+        order = {"final": record.stopping.value, "reason": record.reason, "message": record.message}
+        found[kinds.STOPPING] = json.dumps(order, sort_keys=True)
+    if record.attempt > 1:
+        found[kinds.ATTEMPT] = str(record.attempt)
+    if record.imported:
+        found[kinds.IMPORTED] = "true"
+    return found
+
+
+def status_of(record: TrialRecord, experiment: Experiment) -> dict[str, Any]:
+    """Return a Trial's status for a record."""
+    document: dict[str, Any] = trial_resource(record, experiment).to_document()
+    status: dict[str, Any] = document["status"]
+    if record.observation is not None:
+        status["objectiveValue"] = objective_text(experiment.spec.objective, record.observation)
+    return {name: value for name, value in status.items() if value is not None}
+
+
+def record_of(trial: Mapping[str, Any]) -> TrialRecord | None:
+    """Return the record of a Trial object; None for one that this operator did not make."""
+    metadata = trial["metadata"]
+    annotations = metadata.get("annotations") or {}
+    try:
+        index = int(annotations[kinds.INDEX])
+        attempt = int(annotations.get(kinds.ATTEMPT, 0))
+    except (KeyError, ValueError):
+        return None
+    spec, status = trial.get("spec") or {}, trial.get("status") or {}
+    condition = _current(status)
+    state = _STATES[condition["type"]] if condition else TrialState.CREATED
+    reason, message = (
+        (condition.get("reason") or "", condition.get("message") or "") if condition else ("TrialCreated", "")
+    )
+    stopping = _order(annotations.get(kinds.STOPPING)) if state.is_active else None
+    if stopping is not None:
+        final, reason, message = stopping
+    return TrialRecord(
+        index=index,
+        name=metadata["name"],
+        state=state,
+        assignments=tuple((item["name"], item["value"]) for item in spec.get("parameterAssignments") or ()),
+        created=_time(metadata.get("creationTimestamp")) or datetime.now(UTC),
+        started=_time(status.get("startTime")),
+        finished=_time(status.get("completionTime")),
+        observation=_observation(status.get("observation")),
+        reason=reason,
+        message=message,
+        imported=annotations.get(kinds.IMPORTED) == "true",
+        stopping=final if stopping is not None else None,
+        attempt=attempt or (1 if state is not TrialState.CREATED else 0),
+        labels=spec.get("labels") or {},
+        rules=tuple(EarlyStoppingRule.model_validate(rule) for rule in spec.get("earlyStoppingRules") or ()),
+    )
+
+
+def is_final(trial: Mapping[str, Any]) -> bool:
+    """Whether a Trial has ended."""
+    condition = _current(trial.get("status") or {})
+    return condition is not None and not _STATES[condition["type"]].is_active
+
+
+def compact(trial: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a Trial: of one that has ended, not its job, as there may be ten thousands."""
+    if is_final(trial) and "runSpec" in (trial.get("spec") or {}):
+        run = trial["spec"]["runSpec"]
+        short = {"apiVersion": run.get("apiVersion"), "kind": run.get("kind")}
+        kept = ("parameterAssignments", "labels", "retainRun")
+        spec = {name: trial["spec"][name] for name in kept if name in trial["spec"]}
+        return {**trial, "spec": {**spec, "runSpec": short}}
+    return trial
+
+
+def _current(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the condition that says where a Trial is: the last one that holds."""
+    for condition in reversed(status.get("conditions") or ()):
+        if condition.get("status") == "True" and condition.get("type") in _STATES:
+            found: Mapping[str, Any] = condition
+            return found
+    return None
+
+
+def _order(text: str | None) -> tuple[TrialState, str, str] | None:
+    if not text:
+        return None
+    try:
+        order = json.loads(text)
+        return _STATES[order["final"]], str(order.get("reason", "")), str(order.get("message", ""))
+    except (ValueError, KeyError, TypeError):  # somebody edited it: it is an order to end all the same
+        return TrialState.KILLED, "TrialStopped", "Stopped by the annotation on the Trial"
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+def _observation(observation: Mapping[str, Any] | None) -> Observation | None:
+    if not observation:
+        return None
+    return Observation(metrics=[Metric.model_validate(metric) for metric in observation.get("metrics") or ()])

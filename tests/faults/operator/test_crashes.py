@@ -1,0 +1,125 @@
+"""An operator that dies between any two of its actions: the next one brings every experiment to the same end."""
+
+import os
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from world import World, condition, experiment, state, status, tell
+
+from katib.operator.kinds import SUGGESTIONS
+
+PARALLEL = 2
+POINTS = int(os.environ.get("KATIB_CRASH_POINTS", "8"))
+"""Crash points of each search; 0 is all of them (``make bench-cluster`` tries these)."""
+AT_A_TIME = 3
+GRID = (
+    {"name": "size", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "3"}},
+    {"name": "lr", "parameterType": "discrete", "feasibleSpace": {"list": ["0.1", "0.2"]}},
+)
+GIVEN = [
+    {"parameterAssignments": [{"name": "lr", "value": value}], "metrics": [{"name": "loss", "value": loss}]}
+    for value, loss in (("0.02", "0.5"), ("0.03", "0.25"))
+]
+SEARCHES = {
+    "random": experiment(parallel=PARALLEL, trials=5),
+    "tpe": experiment(algorithm="tpe", parallel=PARALLEL, trials=5, settings=[("n_startup_trials", "2")]),
+    "grid": experiment(algorithm="grid", parameters=GRID, parallel=PARALLEL, trials=12),
+    "given": experiment(parallel=PARALLEL, trials=2, initialTrials=GIVEN),
+}
+
+
+def end_of(world):
+    """What has to be the same however often an operator died."""
+    ended = world.ended(seconds=90)
+    world.until(lambda: status(world.get())["trials"] == len(world.trials()), what="the counters are written")
+    ended = world.get()
+    suggestion = world.until(
+        lambda: (found := world.find(resource=SUGGESTIONS)) and state(found) == "Succeeded" and found,
+        what="the Suggestion is over",
+    )
+    trials = world.trials()
+    points = [
+        tuple((each["name"], each["value"]) for each in trial["spec"]["parameterAssignments"]) for trial in trials
+    ]
+    return {
+        "state": state(ended),
+        "reason": condition(ended)["reason"],
+        "states": [state(each) for each in trials],
+        "indices": [each["metadata"]["annotations"]["katib.kubeflow.org/trial-index"] for each in trials],
+        "succeeded": status(ended)["trialsSucceeded"],
+        "different points": len(set(points)),
+        "suggested": status(suggestion)["suggestionCount"],
+        "optimum": status(ended)["currentOptimalTrial"]["observation"]["metrics"][0]["latest"]
+        == min(status(each)["observation"]["metrics"][0]["latest"] for each in trials),
+    }
+
+
+def check_history(world):
+    """What must never have been, as the watches saw it."""
+    for kind, seen in world.uids.items():
+        again = {name: uids for name, uids in seen.items() if len(uids) > 1}
+        assert not again, f"a {kind} was made twice: {again}"
+    assert sorted(world.uids["Job"]) == sorted(world.uids["Trial"])
+    assert world.most["search"] <= PARALLEL
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("search", SEARCHES)
+def test_wherever_an_operator_dies_the_next_one_comes_to_the_same_end(client, start, search):
+    body = SEARCHES[search]
+    with World(client, f"whole-{search}") as world:
+        operator = start(world)
+        world.create(body)
+        whole = end_of(world)
+        check_history(world)
+        actions = operator.actions
+        operator.stop()
+    assert whole["state"] == "Succeeded"
+    assert whole["different points"] == len(whole["states"])
+    points = list(range(1, actions + 1))
+    if POINTS:
+        first = points[:8] if search == "given" else []
+        points = sorted(first or random.Random(f"{search} 1").sample(points, min(POINTS, actions)))
+
+    def die_at(point):
+        with World(client, f"dies-{search}-{point}") as world:
+            first = start(world, die_before=point)
+            world.create(body)
+            world.until(lambda: not first.alive or state(world.get()) == "Succeeded", what="it died", seconds=60)
+            first.kill()
+            start(world)
+            end = end_of(world)
+            check_history(world)
+            return end
+
+    with ThreadPoolExecutor(AT_A_TIME) as threads:
+        ends = dict(zip(points, threads.map(die_at, points), strict=True))
+    different = {point: end for point, end in ends.items() if end != whole}
+    tell(f"{search}: {len(points)} of {actions} crash points")
+    assert not different, f"instead of {whole}"
+
+
+def test_an_operator_that_dies_again_and_again_comes_to_the_end_all_the_same(world, start):
+    world.create(experiment(parallel=PARALLEL, trials=6))
+    lives = 0
+    while state(world.get()) != "Succeeded":
+        lives += 1
+        assert lives < 60, world.story()
+        life = start(world, die_before=12)
+        world.until(lambda life=life: not life.alive or state(world.get()) == "Succeeded", what="it died")
+        life.kill()
+    start(world)
+    end = end_of(world)
+    tell(f"{lives} lives")
+    assert (end["state"], end["states"]) == ("Succeeded", ["Succeeded"] * 6)
+    check_history(world)
+
+
+def test_when_an_experiment_is_gone_nothing_is_left_of_it_though_operators_died(world, start):
+    start(world, die_before=15)
+    world.create(experiment(rule="end=never", parallel=3, trials=6))
+    world.until(world.trials, what="it has begun")
+    world.delete()
+    start(world)
+    world.until(world.is_empty, what="all is gone")

@@ -1,0 +1,64 @@
+"""Several operators take turns: one acts, and one that was stopped for too long does nothing any more."""
+
+import json
+import signal
+import time
+
+from world import experiment, state, tell
+
+LEASE = 6.0
+"""Seconds; the shortest that a loaded machine keeps."""
+
+
+def writes(audit, agent):
+    """What an operator changed, as the API server wrote it down: when, and what; requests it refused are left out."""
+    found = []
+    for line in audit.read_text().splitlines():
+        event = json.loads(line)
+        if event["userAgent"] == agent and event.get("responseStatus", {}).get("code", 0) < 300:
+            thing = event["objectRef"]
+            found.append((event["stageTimestamp"], event["verb"], thing["resource"], thing.get("name", "")))
+    return found
+
+
+def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes_up(world, start, audit):
+    agents = [f"{world.namespace}-{number}" for number in (1, 2)]
+    more = {"lease_seconds": LEASE, "lease_namespace": world.namespace}
+    first = start(world, user_agent=agents[0], **more)
+    world.create(experiment(rule="seconds=0.4", trials=30, parallel=3))
+    world.until(lambda: "Succeeded" in world.states(), what="the first one leads")
+    second = start(world, user_agent=agents[1], **more)
+    time.sleep(1)
+    assert [what for what in writes(audit, agents[1]) if what[2] != "leases"] == []
+    first.signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    world.until(lambda: [what for what in writes(audit, agents[1]) if what[2] != "leases"], what="the second one leads")
+    tell(f"taken over after {time.monotonic() - stopped:.1f} s, of which {LEASE:.0f} s are the lease")
+    before = writes(audit, agents[0])
+    first.signal(signal.SIGCONT)
+    ended = world.ended(seconds=120)
+    first.wait()
+    time.sleep(0.5)
+    assert writes(audit, agents[0]) == before
+    assert second.alive
+    assert state(ended) == "Succeeded"
+    assert world.states() == ["Succeeded"] * 30
+    assert not [uids for uids in world.uids["Job"].values() if len(uids) > 1]
+    assert world.most["search"] <= 3
+
+
+def test_a_leader_that_is_told_to_end_hands_over_at_once(world, start, audit):
+    agents = [f"{world.namespace}-{number}" for number in (1, 2)]
+    more = {"lease_seconds": 60.0, "lease_namespace": world.namespace}
+    first = start(world, user_agent=agents[0], **more)
+    world.create(experiment(rule="seconds=0.3", trials=8))
+    world.until(lambda: "Succeeded" in world.states(), what="the first one leads")
+    start(world, user_agent=agents[1], **more)
+    time.sleep(1)
+    stopped = time.monotonic()
+    first.stop()
+    world.until(
+        lambda: [what for what in writes(audit, agents[1]) if what[2] != "leases"], seconds=40, what="the second leads"
+    )
+    tell(f"handed over after {time.monotonic() - stopped:.1f} s")
+    assert state(world.ended()) == "Succeeded"

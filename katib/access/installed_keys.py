@@ -29,7 +29,7 @@ STORE_TOKENS: Final = "store-tokens.yaml"
 _OPERATOR: Final = "katib-operator"
 _PASSWORD: Final = "password"  # noqa: S105 - a name
 _URL: Final = "url"
-_PLACE: Final = "{password}"
+_PLACE: Final = "PASSWORD"
 
 
 def missing_keys(data: Mapping[str, str]) -> dict[str, str]:
@@ -62,7 +62,7 @@ def missing_database(data: Mapping[str, str], url: str) -> dict[str, str]:
 
     Args:
         data: Of the Secret.
-        url: Of the store, with ``{password}`` in it.
+        url: Of the store, with ``PASSWORD`` in it.
 
     Raises:
         InvalidInput: The URL has no place for the password, or what is there cannot be read.

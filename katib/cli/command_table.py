@@ -63,7 +63,7 @@ COMMANDS: Final[dict[str, CommandLine]] = {
     "install keys": CommandLine(
         _SERVE,
         "katib.cli.commands.install_keys",
-        "Make what operator and store know each other by, in a Secret.",
+        "Make the keys that operator and store share, in a Secret.",
     ),
     "init": CommandLine(_OTHER, "katib.cli.commands.init", "Write a commented experiment to start from."),
     "validate": CommandLine(_OTHER, "katib.cli.commands.validate", "Check experiment files without running anything."),

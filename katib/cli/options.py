@@ -10,6 +10,7 @@ import typer
 from katib.cli.completions import complete_experiments, complete_references, complete_trials
 
 __all__ = [
+    "CheckedRuntimeOption",
     "ExperimentName",
     "ExperimentNames",
     "LiveOption",
@@ -42,6 +43,7 @@ class Runtime(enum.StrEnum):
     PROCESS = "process"
     DOCKER = "docker"
     PODMAN = "podman"
+    KUBERNETES = "kubernetes"
 
 
 OutputOption = Annotated[
@@ -91,6 +93,15 @@ RuntimeOption = Annotated[
         "--runtime",
         metavar="HOW",
         help="Run each trial as a process (the default), or its image by docker or podman.",
+        show_default=False,
+    ),
+]
+CheckedRuntimeOption = Annotated[
+    Runtime,
+    typer.Option(
+        "--runtime",
+        metavar="HOW",
+        help="What is going to run the trials: process (the default), docker, podman, or kubernetes.",
         show_default=False,
     ),
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from katib.api.experiment import Experiment
 
-__all__ = ["PROCESS", "RUNTIME", "is_of_cluster", "of_cluster", "runtime_of", "with_runtime"]
+__all__ = ["KUBERNETES", "PROCESS", "RUNTIME", "is_of_cluster", "of_cluster", "runtime_of", "with_runtime"]
 
 RUNTIME: Final = "katib.kubeflow.org/local-runtime"
 """The annotation's name."""
@@ -15,6 +15,9 @@ _DRIVER: Final = "katib.kubeflow.org/driver"
 _CLUSTER: Final = "cluster"
 PROCESS: Final = "process"
 """The container's command as a process; the others are ``docker`` and ``podman``."""
+
+KUBERNETES: Final = "kubernetes"
+"""A job of a cluster; not on this machine."""
 
 
 def with_runtime(experiment: Experiment, runtime: str) -> Experiment:

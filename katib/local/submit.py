@@ -15,7 +15,7 @@ from katib.engine.resume import problems as problems_of_resume
 from katib.engine.resume import resumed
 from katib.errors import Conflict, InvalidExperiment, NotFound, Problem
 from katib.local.budget import with_budget
-from katib.local.runtime import is_of_cluster, with_runtime
+from katib.local.runtime import KUBERNETES, is_of_cluster, with_runtime
 from katib.local.source_folder import with_source_folder
 from katib.metrics.collector import KINDS
 from katib.runners.process import ProcessRunner
@@ -46,7 +46,7 @@ def check(
     Args:
         text: One or more YAML or JSON documents.
         source: The file's path for messages; ConfigMaps are looked for beside it. ``-`` or empty: in the working folder.
-        runtime: As for ``Driver``; a runtime decides which templates can run.
+        runtime: As for ``Driver``, or ``kubernetes``; it decides which templates can run.
         config_maps: A folder that stands for the cluster's ConfigMaps, instead of ``configmaps`` beside the file.
         name: Replaces ``metadata.name``.
         namespace: Replaces ``metadata.namespace``.
@@ -56,6 +56,8 @@ def check(
     """
     folder = config_maps or (Path(source).parent if source and source != "-" else Path()) / CONFIG_MAPS_FOLDER
     experiments = admit_all(text, source=source, config_maps=LocalConfigMaps(folder), name=name, namespace=namespace)
+    if runtime == KUBERNETES:  # where any kind of job and every collector can be
+        return experiments
     with ProcessRunner(runtime=runtime) as runner:
         problems = [problem for experiment in experiments for problem in _problems_here(experiment, runner)]
     if problems:

@@ -52,6 +52,8 @@ _CONFIG_MAP_PAUSE: Final = 10.0
 """Seconds after which an experiment that was refused is looked at again where its template is in a ConfigMap, which nobody watches."""
 _AT_A_TIME: Final = 8
 """Trials that are made at a time."""
+_DELETING: Final = 600.0
+"""Seconds for the trials of one experiment: the server deletes one after the other, and ends such a request itself after a minute."""
 
 
 class ExperimentController:
@@ -101,7 +103,9 @@ class ExperimentController:
             state.close()
         selector = f"{kinds.EXPERIMENT_UID_LABEL}={metadata['uid']}"
         self._parts.recorder.deleted(metadata["namespace"], metadata["uid"])
-        self._parts.client.delete_collection(kinds.TRIALS, metadata["namespace"], label_selector=selector)
+        self._parts.client.delete_collection(
+            kinds.TRIALS, metadata["namespace"], label_selector=selector, timeout=_DELETING
+        )
 
     # -- what is known ------------------------------------------------------------------------------------------------
 
@@ -226,13 +230,14 @@ class ExperimentController:
         decided = self._decide(state, stop=stop)
         while self._record(state, decided):
             decided = self._decide(state, stop=stop)
-        self._write(key, resource, state, decided)
+        # Before anything is written for people: what starts next does not wait for that.
         for action in decided.actions:
             match action:
                 case RequestSuggestions(count=count):
                     state.conversation.request(state.experiment, count, state.next_index)
                 case StartTrial(name=name):
                     self._parts.starts.allow(key[0], name)
+        self._write(key, resource, state, decided)
         if decided.finished and not state.unwritten:
             self._parts.suggestions.over(state.experiment)
             self._parts.states.drop(state.experiment.metadata.uid or "")  # made anew if its user wants more of it
@@ -291,19 +296,22 @@ class ExperimentController:
                 self._make(state, [record for record in action.records if record.name not in state.ledger])
                 changed = True
             elif isinstance(action, StopTrial):
-                self._order_stop(state, action)
-                changed = True
+                changed = self._order_stop(state, action) or changed
         return changed
 
-    def _order_stop(self, state: SearchState, action: StopTrial) -> None:
-        """Write the order to end a trial on it; who looks at trials carries it out."""
+    def _order_stop(self, state: SearchState, action: StopTrial) -> bool:
+        """Write the order to end a trial on it; who looks at trials carries it out. Returns whether that is news."""
         record = state.ledger.trial(action.name)
+        if record.stopping is not None:  # one that has not started is named again until it has ended
+            self._parts.trial_queue.add((state.experiment.metadata.namespace or "", action.name))
+            return False
         marked = replace(record, stopping=action.final, reason=action.reason, message=action.message)
         patch = {"metadata": {"annotations": annotations_of(marked)}}
         written = self._parts.client.merge_patch(kinds.TRIALS, action.name, patch, state.experiment.metadata.namespace)
         self._parts.trials.put(written)
         state.record([marked])
         self._parts.trial_queue.add((state.experiment.metadata.namespace or "", action.name))
+        return True
 
     def _heed(self, state: SearchState) -> None:
         """Stop the trials that the early stopper condemned, as far as they are what it saw."""

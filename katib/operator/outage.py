@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Outage"]
 
-_FIRST_PAUSE: Final = 1.0
+_FIRST_PAUSE: Final = 2.0
 _LONGEST_PAUSE: Final = 15.0
 
 
 class Outage:
-    """Whether the API server answers, as far as the workers of one operator know."""
+    """Whether the API server answers, as far as one operator knows.
 
-    def __init__(self) -> None:
+    Args:
+        answers: Returns how often the server has answered anybody in this process. A look that asks it nothing proves nothing, and a
+            watch that is back proves as much as a worker would.
+    """
+
+    def __init__(self, answers: Callable[[], int]) -> None:
+        self._answers = answers
         self._lock = threading.Lock()
         self._since: float | None = None
         self._pause = _FIRST_PAUSE
         self._next = 0.0
         self._tried = False
+        self._heard = 0
 
     @property
     def lasts(self) -> float | None:
@@ -31,6 +41,8 @@ class Outage:
     def may_try(self) -> bool:
         """Whether the caller may ask the server now; during an outage one may, after each pause."""
         with self._lock:
+            if self._since is not None and self._answers() != self._heard:
+                self._since = None
             if self._since is None:
                 return True
             now = time.monotonic()
@@ -52,9 +64,4 @@ class Outage:
                 return  # one of those who were on their way when the outage began: this is no news
             self._tried = False
             self._next = now + self._pause
-
-    def worked(self) -> None:
-        """Note that it did."""
-        if self._since is not None:
-            with self._lock:
-                self._since = None
+            self._heard = self._answers()

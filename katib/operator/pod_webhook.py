@@ -75,9 +75,9 @@ class PodWebhook:
         try:
             operations, warning = self._look_at(request)
         except Exception as error:
-            if not isinstance(error, KatibError):
-                _LOGGER.exception("a pod is let through as it is")
-            operations, warning = [], f"katib: no metrics will be collected from this pod: {error}"
+            # Whose pod it is may not be known, so that its maker is told nothing.
+            _LOGGER.warning("a pod is let through as it is: %s", error, exc_info=not isinstance(error, KatibError))
+            operations, warning = [], ""
         if operations:
             response["patchType"] = "JSONPatch"
             response["patch"] = base64.b64encode(json.dumps(operations).encode()).decode("ascii")

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
+from katib.errors import Denied
 from katib.kube.errors import NotFound
 from katib.operator import kinds
 
@@ -99,7 +100,7 @@ class TrialFinder:
                 return ()  # such as a node, which is owned by no trial
             left = max(until - self._clock(), 0.1)
             obj = self._client.get(resource, str(owner.get("name")), namespace, timeout=left)
-        except NotFound:  # or a kind that is not served
+        except (NotFound, Denied):  # or a kind that is not served; what may not be read is no part of a trial
             return ()
         return tuple(_owners(obj["metadata"])) if obj["metadata"].get("uid") == uid else ()
 

@@ -188,14 +188,16 @@ def _handler(webhook: PodWebhook) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             length = self.headers.get("Content-Length", "")
-            if self.path.partition("?")[0] != _PATH:
-                self._refuse(404, f"there is {_PATH}")
-            elif not length.isdecimal():
+            if not length.isdecimal():
                 self._refuse(411, "a review has a length")
             elif int(length) > _MOST_BYTES:
                 self._refuse(413, f"a review has at most {_MOST_BYTES} bytes")
             else:
-                self._review(self.rfile.read(int(length)))
+                body = self.rfile.read(int(length))
+                if self.path.partition("?")[0] == _PATH:
+                    self._review(body)
+                else:
+                    self._refuse(404, f"there is {_PATH}")
 
         def _review(self, body: bytes) -> None:
             try:

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from katib.api.metric_names import metric_names
 from katib.errors import StoreUnavailable
 from katib.kube.event_recorder import EventRecorder
 from katib.kube.lease import LeaderElection
@@ -95,7 +96,8 @@ class Operator:
         experiments: WorkQueue[Key] = WorkQueue()
         trials: WorkQueue[Key] = WorkQueue()
         self._leading = threading.Event()
-        self._outage = Outage()
+        requests = client.requests
+        self._outage = Outage(lambda: requests.total() - requests.total(code=0))
         self.parts = Parts(
             settings=settings,
             client=client,
@@ -364,9 +366,15 @@ class Operator:
             report_token=self._token_of(trial.metadata.namespace or "", trial.metadata.name),
             store_ca=_certificates(settings),
             webhook=settings.pod_webhook,
+            metrics=self._metrics_of(trial),
         )
         entry = self._katib_config().collectors.get(kind)
         return found if entry is None else entry.changed(found)
+
+    def _metrics_of(self, trial: Trial) -> tuple[str, ...]:
+        """Return what a trial's collector listens for: also what objectives beside the Trial's own one are measured by."""
+        state = self.parts.states.get((trial.metadata.labels or {}).get(kinds.EXPERIMENT_UID_LABEL, ""))
+        return () if state is None else tuple(metric_names(state.experiment.spec))
 
     def _current(self) -> Iterator[tuple[str, str, str, int]]:
         for kind, cache in (("experiments", self.parts.experiments), ("trials", self.parts.trials)):

@@ -67,11 +67,10 @@ class EarlyStopping:
     def record(self, records: Iterable[TrialRecord]) -> None:
         """Take in new states of trials."""
         for record in records:
-            if record.state.is_active or record.name in self._seen:
+            if record.state.is_active:
                 self._seen.setdefault(record.name, 0)
-                if not record.state.is_active:
-                    del self._seen[record.name]
-            else:
+            else:  # what it reported since its curve was read last, and all of it where it ended before
+                self._seen.pop(record.name, None)
                 self._watcher.recall(record.name)
             self._watcher.record([record])
 

@@ -250,7 +250,9 @@ class ExperimentService:
         try:
             client.validate(experiment, deadline=deadline)
         except InvalidSettings as error:
-            raise InvalidSettings(f"Validation failed: ValidateAlgorithmSettings Error: {error}") from error
+            failure = InvalidSettings(error.problems)
+            failure.args = (f"Validation failed: ValidateAlgorithmSettings Error: {error}",)  # Katib's words
+            raise failure from error
         except DeadlineExceeded:
             raise
         except AlgorithmError as error:  # it may not be able to judge, and still suggest

@@ -33,6 +33,18 @@ __all__ = [
 ]
 
 _STATES: Final = {state.value: state for state in TrialState}
+_METADATA: Final = (
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "labels",
+    "annotations",
+)
+_SPEC: Final = ("parameterAssignments", "labels", "retainRun")
+_STATUS: Final = ("startTime", "completionTime", "observation")
 
 
 def trial_object(record: TrialRecord, experiment: Experiment, job: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -125,14 +137,22 @@ def is_final(trial: Mapping[str, Any]) -> bool:
 
 
 def compact(trial: dict[str, Any]) -> dict[str, Any]:
-    """Return what is kept of a Trial: of one that has ended, not its job, as there may be ten thousands."""
-    if is_final(trial) and "runSpec" in (trial.get("spec") or {}):
-        run = trial["spec"]["runSpec"]
-        short = {"apiVersion": run.get("apiVersion"), "kind": run.get("kind")}
-        kept = ("parameterAssignments", "labels", "retainRun")
-        spec = {name: trial["spec"][name] for name in kept if name in trial["spec"]}
-        return {**trial, "spec": {**spec, "runSpec": short}}
-    return trial
+    """Return what is kept of a Trial: of one that has ended, only what is read of it again, as there may be ten thousands."""
+    if not is_final(trial):
+        return trial
+    # The names are this module's, one for all trials; those that came with the object are its own.
+    found: dict[str, Any] = {name: trial[name] for name in ("apiVersion", "kind") if name in trial}
+    found["metadata"] = _kept(trial["metadata"], _METADATA)
+    spec, status = trial.get("spec") or {}, trial.get("status") or {}
+    found["spec"] = _kept(spec, _SPEC)
+    found["spec"]["runSpec"] = _kept(spec.get("runSpec") or {}, ("apiVersion", "kind"))
+    found["status"] = _kept(status, _STATUS)
+    found["status"]["conditions"] = [_current(status)]
+    return found
+
+
+def _kept(fields: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: fields[name] for name in names if name in fields}
 
 
 def _current(status: Mapping[str, Any]) -> Mapping[str, Any] | None:

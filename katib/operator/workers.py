@@ -104,7 +104,6 @@ class Workers:
             self._queue.retry(key)
         else:
             failed = False
-            self._outage.worked()
             self._queue.forget(key)
             if again is not None:
                 self._queue.add_after(key, again)

@@ -1,6 +1,7 @@
 """Measure what is promised for Kubernetes and print it as one table: ``make bench-cluster``, or ``bench.py NAME…`` for some.
 
-As ``tests/benchmarks/run.py``, whose form of a benchmark these have, too: a file ``bench_<name>.py`` with ``measure()``.
+As ``tests/benchmarks/run.py``: a benchmark is a file ``bench_<name>.py`` with ``measure()``. Its rows have one column more, what Katib's own
+operator did on this kind of machine and this kind of cluster.
 """
 
 import importlib
@@ -22,7 +23,7 @@ def main(names: list[str]) -> int:
     except (NoCluster, Trouble) as none:
         sys.stderr.write(f"{none}\n")
         return 1
-    sys.stdout.write(f"on the cluster of {kubeconfig}\n\n{'what':<72} {'measured':>12} {'unit':<10} promise\n")
+    sys.stdout.write(f"on the cluster of {kubeconfig}\n\n{_line('what', 'measured', 'unit', 'promise', 'Katib')}")
     broken = 0
     for path in sorted(HERE.glob("bench_*.py")):
         name = path.stem.removeprefix("bench_")
@@ -35,11 +36,15 @@ def main(names: list[str]) -> int:
             broken += 1
             traceback.print_exc()
             continue
-        for what, figure, unit, promise in rows:
-            sys.stdout.write(f"{what:<72} {figure:>12.4g} {unit:<10} {promise}\n")
-        sys.stdout.write(f"{'':<72} ({name} took {time.perf_counter() - started:.0f} s)\n")
+        for what, figure, unit, promise, katib in rows:
+            sys.stdout.write(_line(what, f"{figure:.4g}", unit, promise, katib))
+        sys.stdout.write(f"{'':<76} ({name} took {time.perf_counter() - started:.0f} s)\n")
         sys.stdout.flush()
     return 1 if broken else 0
+
+
+def _line(what: str, measured: str, unit: str, promise: str, katib: str) -> str:
+    return f"{what:<76} {measured:>10} {unit:<10} {promise:<13} {katib}".rstrip() + "\n"
 
 
 if __name__ == "__main__":

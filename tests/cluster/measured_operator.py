@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -78,7 +79,7 @@ class OperatorProcess:
         ]
 
     def __enter__(self) -> Self:
-        self._log = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - lives as long as the process
+        self._log = tempfile.TemporaryFile(mode="w+")
         self.process = subprocess.Popen(self._command, stderr=self._log, stdout=self._log)
         until = time.monotonic() + 60
         while not self._samples().get(("katib_operator_leading", "")):
@@ -281,8 +282,11 @@ def install(kubernetes: Kubernetes) -> None:
 
 
 @contextlib.contextmanager
-def control_plane() -> Any:
+def control_plane() -> Iterator[MeasuredOperator]:
     """An operator on a control plane of its own, whose etcd does not wait for the disk: that is what Katib was measured on."""
-    with tempfile.TemporaryDirectory() as folder, ControlPlane(Path(folder), fsync=False) as plane:
-        with MeasuredOperator(plane.kubeconfig) as measured:
-            yield measured
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ControlPlane(Path(folder), fsync=False) as plane,
+        MeasuredOperator(plane.kubeconfig) as measured,
+    ):
+        yield measured

@@ -11,9 +11,10 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """Signs certificates for an hour."""
+    """Signs certificates for an hour, for servers at one address."""
 
-    def __init__(self, name):
+    def __init__(self, name, address="127.0.0.1"):
+        self.address = address
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = self._sign(self.name, self.key, ca=True)
@@ -29,7 +30,7 @@ class Authority:
             .not_valid_before(now - timedelta(minutes=5))
             .not_valid_after(now + timedelta(hours=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(self.address))]), critical=False)
             .sign(self.key, SHA256())
         )
 

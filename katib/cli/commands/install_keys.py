@@ -36,7 +36,7 @@ def command(
         typer.Option(
             "--database-url",
             metavar="URL",
-            help="That URL, with {password} where the password goes.",
+            help="That URL; the word password in braces is replaced.",
             show_default=False,
         ),
     ] = None,
@@ -47,7 +47,7 @@ def command(
         ),
     ] = None,
 ) -> None:
-    """Make what operator and store know each other by, in a Secret.
+    """Make the keys that operator and store share, in a Secret.
 
     Only what is missing there is made: saying it again changes nothing. Nothing secret is printed.
     """

@@ -53,12 +53,14 @@ def command(
     """
     from katib.cli.checked_files import checked
     from katib.cli.driving import drive
-    from katib.errors import InvalidInput
+    from katib.errors import InvalidInput, Unsupported
     from katib.local.budget import with_budget
     from katib.local.submit import submit
 
     if name is not None and len(files or []) > 1:
         raise InvalidInput(f"--name is for one experiment, and here are {len(files or [])} files")
+    if runtime is Runtime.KUBERNETES:
+        raise Unsupported("a cluster runs experiments by itself: kubectl apply -f FILE (docs/install-kubernetes.md)")
     found = checked(files or [], runtime=runtime, name=name, namespace=settings.chosen_namespace)
     experiments = [
         with_budget(experiment, max_trials=max_trials, parallel=parallel, seed=seed) for _, experiment in found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from katib.cli.options import Output, Runtime, RuntimeOption
+from katib.cli.options import CheckedRuntimeOption, Output, Runtime
 
 if TYPE_CHECKING:
     from katib.cli.settings import Settings
@@ -20,7 +20,7 @@ def command(
         list[str] | None,
         typer.Argument(metavar="FILE...", help="Experiment files; - is standard input.", show_default=False),
     ] = None,
-    runtime: RuntimeOption = Runtime.PROCESS,
+    runtime: CheckedRuntimeOption = Runtime.PROCESS,
     output: Annotated[
         Output,
         typer.Option(

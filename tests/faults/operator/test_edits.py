@@ -5,7 +5,7 @@ import time
 
 import pytest
 from conftest import served
-from world import condition, experiment, state, status, words
+from world import condition, experiment, of_absent_kind, state, status, words
 
 from katib.kube.errors import Invalid
 from katib.kube.resource import CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, JOBS, PODS, Resource
@@ -97,6 +97,19 @@ def test_a_stopped_experiment_runs_on_when_the_stop_is_taken_back(world, start):
     assert world.most["search"] <= 2
 
 
+def test_trials_that_have_not_started_are_ended_with_their_experiment(world, start):
+    operator = start(world)
+    world.create(of_absent_kind(trials=6, parallel=3))
+    world.until(lambda: len(world.trials()) == 3, what="there are trials")
+    world.annotate(stop="true")
+    assert state(world.ended()) == "Stopped"
+    assert world.states() == ["Killed"] * 3
+    patches = sum(
+        count for (verb, resource, _), count in operator.counts.items() if (verb, resource) == ("patch", "trials")
+    )
+    assert patches == 3, "an order is written once"
+
+
 def test_a_stop_is_carried_out_by_the_next_operator(world, start):
     first = start(world)
     world.create(experiment(rule="end=never", trials=4))
@@ -182,14 +195,14 @@ def test_a_kind_whose_definition_comes_later_is_waited_for(world, start, client,
 def test_a_job_that_the_server_refuses_fails_its_trial_in_the_servers_words(world, start):
     start(world)
     body = experiment(trials=3, parallel=1, maxFailedTrialCount=1)
-    body["spec"]["trialTemplate"]["trialSpec"]["spec"]["completions"] = -1
+    pod = body["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]
+    pod["containers"][0]["volumeMounts"] = [{"name": "nowhere", "mountPath": "/data"}]
     world.create(body)
     ended = world.ended()
     assert state(ended) == "Failed"
-    trial = world.trials()[0]
+    [trial] = world.trials()
     assert condition(trial)["reason"] == "JobRefused"
-    assert "spec.completions" in condition(trial)["message"]
-    assert "must be greater than or equal to 0" in condition(trial)["message"]
+    assert 'volumeMounts[0].name: Not found: "nowhere"' in condition(trial)["message"]
 
 
 def test_a_suspended_job_says_so_on_its_trial(world, start):

@@ -1,7 +1,7 @@
 """What others do to the objects of an experiment while it runs: nothing of it wedges, and everything says what happened."""
 
 import pytest
-from world import condition, experiment, state, status, words
+from world import condition, experiment, of_absent_kind, state, status, words
 
 from katib.engine.naming import trial_name
 from katib.kube.resource import JOBS
@@ -29,11 +29,7 @@ def test_a_trial_that_is_deleted_while_it_runs_is_replaced(world, start):
 def test_a_trial_that_is_deleted_before_it_starts_is_replaced(world, start):
     """It waits, as its kind is not there; deleting it is what an impatient person does."""
     start(world)
-    body = experiment(trials=2, parallel=1)
-    template = body["spec"]["trialTemplate"]
-    template["trialSpec"] |= {"apiVersion": "not.there/v1", "kind": "Absent"}
-    template |= {"successCondition": "status.ok", "failureCondition": "status.bad"}
-    world.create(body)
+    world.create(of_absent_kind(trials=2, parallel=1))
     first = world.until(world.trials, what="there is a trial")[0]
     assert state(first) in ("", "Created")
     delete_trial(world, first)

@@ -49,7 +49,7 @@ def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes_up(world, start,
 
 def test_a_leader_that_is_told_to_end_hands_over_at_once(world, start, audit):
     agents = [f"{world.namespace}-{number}" for number in (1, 2)]
-    more = {"lease_seconds": 60.0, "lease_namespace": world.namespace}
+    more = {"lease_seconds": 20.0, "lease_namespace": world.namespace}
     first = start(world, user_agent=agents[0], **more)
     world.create(experiment(rule="seconds=0.3", trials=8))
     world.until(lambda: "Succeeded" in world.states(), what="the first one leads")

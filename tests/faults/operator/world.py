@@ -61,6 +61,15 @@ def experiment(
     }
 
 
+def of_absent_kind(**more):
+    """An experiment whose trials wait for ever, as their kind is not there."""
+    body = experiment(**more)
+    template = body["spec"]["trialTemplate"]
+    template["trialSpec"] |= {"apiVersion": "not.there/v1", "kind": "Absent"}
+    template |= {"successCondition": "status.ok", "failureCondition": "status.bad"}
+    return body
+
+
 class Reports:
     """Reports metrics as Katib's own collectors do, over ``DBManager``."""
 

@@ -12,7 +12,7 @@ from katib.access.report_token import ReportKeys, ReportTokens, sign_report
 from katib.access.token_file import TokenFile
 from katib.errors import InvalidInput, Unauthenticated
 
-URL = "postgresql+psycopg://katib:{password}@host/katib"
+URL = "postgresql+psycopg://katib:PASSWORD@host/katib"
 
 
 def decoded(data):
@@ -91,9 +91,9 @@ def test_what_cannot_be_read_is_named_and_not_replaced(name):
 
 def test_database_has_its_password_in_its_url():
     made = decoded(missing_database({}, URL))
-    assert made["url"] == URL.replace("{password}", made["password"])
+    assert made["url"] == URL.replace("PASSWORD", made["password"])
     assert len(made["password"]) >= 32
     again = decoded(missing_database({"password": encoded("known")}, URL))
-    assert again == {"url": URL.replace("{password}", "known")}
+    assert again == {"url": URL.replace("PASSWORD", "known")}
     with pytest.raises(InvalidInput, match="database-url"):
         missing_database({}, "postgresql://host")

@@ -25,14 +25,14 @@ class Cluster:
     def get(self, _resource, name, namespace):
         assert namespace == "team"
         if name not in self.secrets:
-            raise NotFound(f"no {name}", code=404)
+            raise NotFound(f"no {name}")
         return self.secrets[name]
 
     def merge_patch(self, _resource, name, patch, _namespace, **_):
         self.before_patch()
         secret = self.secrets[name]
         if patch["metadata"]["resourceVersion"] != secret["metadata"]["resourceVersion"]:
-            raise Conflict("changed", code=409)
+            raise Conflict("changed")
         self.patches += 1
         version = str(int(secret["metadata"]["resourceVersion"]) + 1)
         data = {**secret.get("data", {}), **patch["data"]}
@@ -81,12 +81,12 @@ def test_a_secret_that_is_not_there_is_said(install, capsys):
 
 def test_database_is_made_beside(install):
     cluster = Cluster("katib-keys", "db")
-    url = "postgresql+psycopg://katib:{password}@host/katib"
+    url = "postgresql+psycopg://katib:PASSWORD@host/katib"
     assert install(cluster, "--database-secret", "db", "--database-url", url) == 0
     assert set(cluster.secrets["db"]["data"]) == {"password", "url"}
 
 
-@pytest.mark.parametrize("words", [["--database-secret", "db"], ["--database-url", "x{password}"]])
+@pytest.mark.parametrize("words", [["--database-secret", "db"], ["--database-url", "xPASSWORD"]])
 def test_half_of_a_database_is_refused(install, capsys, words):
     assert install(Cluster("katib-keys", "db"), *words) != 0
     assert "is required" in capsys.readouterr().err

@@ -43,6 +43,9 @@ _NEAR: Final = 4_000
 _FEW: Final = 8_000
 """Runs that pass a condition, where it is better to look at each of them than at all runs of a project."""
 
+_BETWEEN: Final = 1_000
+"""More rows than others add between two statements, where these do not see the same state."""
+
 _BEFORE_NUMBERS: Final = {False: Kind.NEGATIVE_INFINITY, True: Kind.POSITIVE_INFINITY}
 """What comes before finite numbers in an order that descends or not."""
 
@@ -56,6 +59,7 @@ class _Start(NamedTuple):
         column: Which of its columns is looked at.
         tree: What of the filter is left.
         sorted_by: The field that the column is, where the order begins with it.
+        most: There are no more rows than that; None where nobody counted.
     """
 
     rows: FromClause
@@ -63,6 +67,7 @@ class _Start(NamedTuple):
     column: str
     tree: Filter
     sorted_by: Field | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,12 @@ class RunSearch:
         kind = start.rows.c.get("latest_kind")
         if kind is not None:
             columns.append(kind)
-        # PostgreSQL takes a subquery with an offset as it is, and does not begin with the order after all.
-        begun = select(*columns).where(start.condition).suffix_with("OFFSET 0", dialect="postgresql").subquery("begun")
+        first = select(*columns).where(start.condition)
+        # PostgreSQL takes a subquery with a limit or an offset as it is, and does not begin with the order after all. A limit also tells
+        # it how few there are: guessing a hundred times as many, it went through all runs of the project in their order for each.
+        unlimited = start.most is None
+        first = first.suffix_with("OFFSET 0", dialect="postgresql") if unlimited else first.limit(start.most)
+        begun = first.subquery("begun")
         fields = replace(self.fields, run=begun.c.trial_id)
         if start.sorted_by is not None:
             fields = replace(fields, found={start.sorted_by: Source(begun.c[start.column], begun.c.get("latest_kind"))})
@@ -185,7 +194,7 @@ class RunSearch:
             some = select(literal(1)).select_from(start.rows).where(start.condition).limit(fewest).subquery()
             count = self.connection.execute(select(func.count()).select_from(some)).scalar_one()
             if count < fewest:
-                fewest, best = count, start
+                fewest, best = count, start._replace(most=count + _BETWEEN)
         return best
 
     def _starts(self) -> Iterator[_Start]:

@@ -18,7 +18,7 @@ class FakeStore:
 
     def __init__(self, *answers, stored=0):
         self.answers = list(answers)
-        self.samples = {number: None for number in range(stored)}
+        self.samples = dict.fromkeys(range(stored))
         self.calls = []
 
     def report(self, first, samples):

@@ -56,7 +56,7 @@ images: setup ## build the container images (buildah, podman or docker); KATIB_I
 	@$(CLUSTER) images
 
 e2e: setup ## run the tests that need a cluster: on KUBECONFIG's, or on this machine's, which it brings up
-	KATIB_E2E=1 $(BIN)/python -m pytest -n 2 tests/cluster
+	KATIB_E2E=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/cluster
 
 bench-cluster: setup ## measure the figures promised for Kubernetes, on the same cluster
 	KATIB_E2E=1 $(BIN)/python tests/cluster/bench.py

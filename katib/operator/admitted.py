@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.admission import admit
 from katib.api.experiment import ExperimentStatus
 from katib.errors import InvalidInput, NotFound
 from katib.kube.resource import CONFIG_MAPS
+from katib.operator.kinds import COMPONENT_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -25,9 +26,14 @@ _METADATA: Final = ("name", "namespace", "uid", "labels", "annotations", "genera
 
 @dataclass(frozen=True, slots=True)
 class ApiConfigMaps:
-    """ConfigMaps of the cluster, for templates that are kept there."""
+    """ConfigMaps of the cluster, for templates that are kept there.
+
+    Those of another namespace are read only where their owners share them: with Katib's label for templates.
+    """
 
     client: Client
+    namespace: str = ""
+    """Of the experiment."""
 
     def read(self, namespace: str, name: str, key: str) -> str:
         """Return the text of a key.
@@ -35,7 +41,14 @@ class ApiConfigMaps:
         Raises:
             NotFound: There is none.
         """
-        data = self.client.get(CONFIG_MAPS, name, namespace).get("data") or {}
+        found = self.client.get(CONFIG_MAPS, name, namespace)
+        shared = (found["metadata"].get("labels") or {}).get(COMPONENT_LABEL) == "trial-templates"
+        if namespace != self.namespace and not shared:
+            raise NotFound(
+                f"ConfigMap {namespace}/{name} is in another namespace and not shared; "
+                f"its owner shares it with the label {COMPONENT_LABEL}=trial-templates"
+            )
+        data = found.get("data") or {}
         if key not in data:
             known = ", ".join(sorted(data)) or "none"
             raise NotFound(f"ConfigMap {namespace}/{name} has no key {key!r} (it has {known})")
@@ -62,6 +75,7 @@ def admitted(resource: Mapping[str, Any], config_maps: ApiConfigMaps, *, served:
         "metadata": metadata,
         "spec": resource.get("spec") or {},
     }
+    config_maps = replace(config_maps, namespace=metadata["namespace"])
     experiment = admit(json.dumps(document), config_maps=config_maps, served_elsewhere=served)
     if experiment.spec.seed is None:
         # No need to write it anywhere: the uid is as good a draw as any, and stays.

@@ -79,7 +79,10 @@ class ConfigInCluster:
             NotFound: There is none.
             KatibError: The API server does not give it.
         """
-        found = self._client.get(CONFIG_MAPS, *self._place)
+        try:
+            found = self._client.get(CONFIG_MAPS, *self._place)
+        except NotFound as error:
+            raise NotFound(f"{self.name} is not there; make it, or leave --katib-config-map out") from error
         self.reference = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": found["metadata"]}
         text: str | None = (found.get("data") or {}).get(CONFIG_KEY)
         if text is None:
@@ -144,14 +147,14 @@ class KatibConfigSource:
                 return False
             config = KatibConfig.read(text, source=self._place.name)
         except KatibError as error:
-            self._tell_trouble(str(error))
+            self._tell_trouble(error)
             return False
         self._text, self._trouble = text, ""
         changed = config != self.config
         self.config = config
         self._tell_notes()
         if config.controller != self._start_part:
-            self._say("RestartNeeded", "init.controller differs from what the operator was started with", "Warning")
+            self._warn("RestartNeeded", "init.controller differs from what the operator was started with")
         return changed
 
     def _follow(self) -> None:
@@ -171,14 +174,14 @@ class KatibConfigSource:
         if new and self._place.reference is not None:
             self._record(self._place.reference, "NoEffect", "; ".join(new), "Normal")
 
-    def _tell_trouble(self, said: str) -> None:
+    def _tell_trouble(self, error: KatibError) -> None:
+        said = str(error)
         if said != self._trouble:
             self._trouble = said
-            self._say("InvalidKatibConfig", f"the last good configuration stays in force: {said}", "Warning")
+            reason = "InvalidKatibConfig" if isinstance(error, InvalidInput) else "UnreadableKatibConfig"
+            self._warn(reason, f"the last good configuration stays in force: {said}")
 
-    def _say(self, reason: str, said: str, kind: str) -> None:
-        if (text := f"{reason}: {said}") not in self._told or kind == "Warning":
-            self._told.add(text)
-            _LOGGER.warning("%s: %s", self._place.name, said)
-            if self._place.reference is not None:
-                self._record(self._place.reference, reason, said, kind)
+    def _warn(self, reason: str, said: str) -> None:
+        _LOGGER.warning("%s: %s", self._place.name, said)
+        if self._place.reference is not None:
+            self._record(self._place.reference, reason, said, "Warning")

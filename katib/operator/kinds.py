@@ -8,6 +8,7 @@ from katib.kube.resource import Resource
 
 __all__ = [
     "ATTEMPT",
+    "COMPONENT_LABEL",
     "EXPERIMENTS",
     "EXPERIMENT_LABEL",
     "EXPERIMENT_UID_LABEL",
@@ -26,6 +27,7 @@ TRIALS: Final = Resource("kubeflow.org", "v1beta1", "trials", "Trial")
 SUGGESTIONS: Final = Resource("kubeflow.org", "v1beta1", "suggestions", "Suggestion")
 
 FIELD_MANAGER: Final = "katib-operator"
+COMPONENT_LABEL: Final = "katib.kubeflow.org/component"
 EXPERIMENT_LABEL: Final = "katib.kubeflow.org/experiment"
 TRIAL_LABEL: Final = "katib.kubeflow.org/trial"
 EXPERIMENT_UID_LABEL: Final = "katib.kubeflow.org/experiment-uid"

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Outage"]
 
-_FIRST_PAUSE: Final = 2.0
+_FIRST_PAUSE: Final = 4.0
+"""A request is repeated a few times by itself; a watch that is back ends an outage sooner."""
 _LONGEST_PAUSE: Final = 15.0
 
 

@@ -63,6 +63,15 @@ def suggestion_status(
         conditions = with_condition(conditions, "Failed", "SuggestionFailed", conversation.state.error, started)
     elif over(status) and status is not None:
         completed = status.completion_time or started
+        if readiness is not None and experiment.spec.resume_policy != "LongRunning":
+            conditions = with_condition(
+                conditions,
+                "DeploymentReady",
+                "Suggestion is succeeded",
+                "Deployment is not ready",
+                started,
+                status="False",
+            )
         conditions = with_condition(
             conditions, "Running", "Suggestion is succeeded", "Suggestion is not running", started, status="False"
         )

@@ -96,7 +96,7 @@ def fill(server: PostgresqlServer, database: str, runs: list[int]) -> None:
     server.execute(
         "INSERT INTO metrics (name, digest) VALUES ('filled', 'filled')",
         "INSERT INTO observations (trial_id, metric_id, sequence, value, kind, time, step) "  # noqa: S608 - numbers of ours
-        "SELECT t.id, m.id, s, 1.0 / (s + 1), 0, 1700000000000000 + s * 1000000, s "
+        "SELECT t.id, m.id, s, 1.0 / (s + 1), 0, 1700000000000000 + s::bigint * 1000000, s "
         f"FROM trials t, metrics m, generate_series(0, {each - 1}) s WHERE m.name = 'filled' AND t.project_id IS NOT NULL",
         "VACUUM ANALYZE",
         database=database,

@@ -2,10 +2,8 @@
 
 import os
 import statistics
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 from cluster_access import find_cluster
@@ -87,26 +85,22 @@ class _PodMoments:
 
 def measure() -> list[Row]:
     """Measure."""
-    with tempfile.TemporaryDirectory() as folder:
-        keys = Path(folder) / "keys"
-        keys.write_text("k" * 64 + "\n")
-        keys.chmod(0o600)
-        store = ("--http-address", f"{HOST}:0", "--report-key-file", keys, "--insecure-plaintext")
-        options = ("--report-key-file", str(keys), "--collector-image", image_name("collector"))
-        with MeasuredOperator(find_cluster(), store=store, options=options) as operated:
-            moments = _PodMoments()
-            pods = Reflector(
-                operated.client,
-                PODS,
-                namespace=operated.namespace,
-                label_selector=TRIAL_LABEL,
-                on_change=moments.changed,
-            )
-            pods.start()
-            try:
-                return [*_first_pod(operated, moments), *_through(operated, moments)]
-            finally:
-                pods.stop()
+    store = ("--http-address", f"{HOST}:0", "--insecure-plaintext", "--insecure-anonymous")
+    options = ("--collector-image", image_name("collector"))
+    with MeasuredOperator(find_cluster(), store=store, options=options) as operated:
+        moments = _PodMoments()
+        pods = Reflector(
+            operated.client,
+            PODS,
+            namespace=operated.namespace,
+            label_selector=TRIAL_LABEL,
+            on_change=moments.changed,
+        )
+        pods.start()
+        try:
+            return [*_first_pod(operated, moments), *_through(operated, moments)]
+        finally:
+            pods.stop()
 
 
 def _first_pod(operated: MeasuredOperator, moments: _PodMoments) -> list[Row]:
@@ -114,7 +108,7 @@ def _first_pod(operated: MeasuredOperator, moments: _PodMoments) -> list[Row]:
     for number in range(RUNS):
         name = f"first-{number}"
         created = time.time()
-        search = operated.run(_experiment(name, trials=1, parallel=1, seconds=1))
+        search = operated.run(_experiment(name, trials=1, parallel=1, seconds=1), seconds=60)
         (trial,) = _trials(operated, search.name)
         running = moments.first(trial["metadata"]["name"], "Running")
         assert running is not None

@@ -188,11 +188,11 @@ class MeasuredOperator:
             self.client.create(NAMESPACES, {"metadata": {"name": self.namespace}})
             stack.callback(self._remove_namespace)
             store = stack.enter_context(ServedStore("--url", f"sqlite:///{folder}/katib.db", *self._store_options))
-            self.store_http = ""
+            if not store.first_line:
+                raise AssertionError(f"the store does not begin:\n{store.log}")
             if "--http-address" in self._store_options:
                 assert store.process.stdout is not None
-                self.store_http = f"http://{store.process.stdout.readline().split()[-1]}"
-                self._options += ("--trial-store-address", self.store_http)
+                self._options += ("--trial-store-address", f"http://{store.process.stdout.readline().split()[-1]}")
             suggestion = stack.enter_context(ServedSuggestion("--workers", "1"))
             reports = Reports(store.address)
             stack.callback(reports.close)

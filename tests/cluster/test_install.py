@@ -1,14 +1,19 @@
 """``kubectl apply -k`` gives a Katib that runs the experiment of the guide, with no right that it does not use."""
 
 import base64
+import fcntl
 import json
 import os
 import re
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 from singlenode.images import image_name
+
+pytestmark = pytest.mark.xdist_group("install")  # what is the cluster's is there once
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "install-kubernetes.md").read_text()
@@ -105,11 +110,24 @@ def installed(kubernetes):
     )
 
 
+@contextmanager
+def alone():
+    """Wait for other runs of these tests on this machine."""
+    with (Path(tempfile.gettempdir()) / "katib-test-install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="module")
 def installation(kubernetes, tmp_path_factory):
-    if installed(kubernetes):
-        pytest.skip("Katib is installed in this cluster, and would be changed")
     folder = tmp_path_factory.mktemp("install").resolve()
+    with alone():
+        if installed(kubernetes):
+            pytest.skip("Katib is installed in this cluster, and would be changed")
+        yield from _installation(kubernetes, folder)
+
+
+def _installation(kubernetes, folder):
     with (
         kubernetes.namespace("install", labels=RESTRICTED) as namespace,
         kubernetes.namespace("install-trials", labels=RESTRICTED) as trials,

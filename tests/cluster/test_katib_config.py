@@ -168,7 +168,9 @@ def test_an_image_becomes_a_server_of_each_experiment_and_goes_with_its_end(conf
     with configured.operating(store, suggestion):
         configured.create(experiment(trials=3))
         assert configured.ended("search")["type"] == "Succeeded"
-        assert configured.conditions(SUGGESTIONS, "search")["Succeeded"]["status"] == "True"
+        conditions = configured.conditions(SUGGESTIONS, "search")
+        assert conditions["Succeeded"]["status"] == "True"
+        assert conditions["DeploymentReady"]["status"] == "False"
         for resource in (DEPLOYMENTS, SERVICES):
             configured.gone(resource, "search-random")
 

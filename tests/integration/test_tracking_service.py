@@ -34,6 +34,14 @@ def arguments(request, tmp_path_factory):
     return ("--url", url, "--artifacts", str(folder / "files"))
 
 
+@pytest.fixture
+def own_arguments(arguments, tmp_path):
+    """For a server beside the module's: a file has one server, a database any number."""
+    if "sqlite" in arguments[1]:
+        return ("--url", f"sqlite:///{tmp_path / 'own.db'}", *arguments[2:])
+    return arguments
+
+
 @pytest.fixture(scope="module")
 def server(arguments):
     with ServedStore(*arguments, "--grace", "60s") as server:
@@ -427,9 +435,9 @@ class TestWatching:
         with refused(INVALID, "cursor"):
             next(client.WatchRuns(cursor=cursor))
 
-    def test_a_restart_of_the_server(self, arguments):
+    def test_a_restart_of_the_server(self, own_arguments):
         namespace = next(namespaces)
-        with ServedStore(*arguments, "--grace", "60s") as server, connected(server, namespace) as client:
+        with ServedStore(*own_arguments, "--grace", "60s") as server, connected(server, namespace) as client:
             client.CreateRun(run_id=client.own("first"))
             watcher = Watcher(client.WatchRuns(timeout=60)).until(lambda seen: seen.caught_up)
             done = threading.Event()
@@ -440,7 +448,7 @@ class TestWatching:
                 with refused(grpc.StatusCode.UNAVAILABLE):
                     list(stream)
             done.set()
-        with ServedStore(*arguments) as server, connected(server, namespace) as client:
+        with ServedStore(*own_arguments) as server, connected(server, namespace) as client:
             client.CreateRun(run_id=client.own("second"))
             resumed = Watcher(client.WatchRuns(cursor=watcher.cursor, timeout=60)).until(lambda seen: seen.caught_up)
             assert resumed.order == [client.own("second")]
@@ -503,8 +511,8 @@ class TestArtifacts:
         [only] = client.DownloadArtifact(run_id=run.id, path="cut")
         assert only.artifact.size == 0
 
-    def test_an_upload_that_falls_silent(self, arguments):
-        with ServedStore(*arguments, "--timeout", "1s") as server, connected(server, next(namespaces)) as client:
+    def test_an_upload_that_falls_silent(self, own_arguments):
+        with ServedStore(*own_arguments, "--timeout", "1s") as server, connected(server, next(namespaces)) as client:
             run, done = client.CreateRun(), threading.Event()
 
             def requests():

@@ -10,8 +10,8 @@ from world import World, condition, experiment, state, status, tell
 from katib.operator.kinds import SUGGESTIONS
 
 PARALLEL = 2
-POINTS = int(os.environ.get("KATIB_CRASH_POINTS", "8"))
-"""Crash points of each search; 0 is all of them (``make bench-cluster`` tries these)."""
+POINTS = int(os.environ.get("KATIB_CRASH_POINTS", "6"))
+"""Crash points of each search; 0 is all of them, which takes minutes."""
 AT_A_TIME = 3
 GRID = (
     {"name": "size", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "3"}},
@@ -29,10 +29,17 @@ SEARCHES = {
 }
 
 
+def loss(measured):
+    return float(measured["observation"]["metrics"][0]["latest"])
+
+
 def end_of(world):
     """What has to be the same however often an operator died."""
     ended = world.ended(seconds=90)
-    world.until(lambda: status(world.get())["trials"] == len(world.trials()), what="the counters are written")
+    world.until(
+        lambda: status(world.get()).get("trialsSucceeded") == world.states().count("Succeeded") - world.imported(),
+        what="the counters are written",
+    )
     ended = world.get()
     suggestion = world.until(
         lambda: (found := world.find(resource=SUGGESTIONS)) and state(found) == "Succeeded" and found,
@@ -50,8 +57,7 @@ def end_of(world):
         "succeeded": status(ended)["trialsSucceeded"],
         "different points": len(set(points)),
         "suggested": status(suggestion)["suggestionCount"],
-        "optimum": status(ended)["currentOptimalTrial"]["observation"]["metrics"][0]["latest"]
-        == min(status(each)["observation"]["metrics"][0]["latest"] for each in trials),
+        "optimum": loss(status(ended)["currentOptimalTrial"]) == min(loss(status(each)) for each in trials),
     }
 
 
@@ -60,7 +66,8 @@ def check_history(world):
     for kind, seen in world.uids.items():
         again = {name: uids for name, uids in seen.items() if len(uids) > 1}
         assert not again, f"a {kind} was made twice: {again}"
-    assert sorted(world.uids["Job"]) == sorted(world.uids["Trial"])
+    ran = [each["metadata"]["name"] for each in world.trials() if "runSpec" in each["spec"]]
+    assert sorted(world.uids["Job"]) == sorted(ran)
     assert world.most["search"] <= PARALLEL
 
 
@@ -79,7 +86,7 @@ def test_wherever_an_operator_dies_the_next_one_comes_to_the_same_end(client, st
     assert whole["different points"] == len(whole["states"])
     points = list(range(1, actions + 1))
     if POINTS:
-        first = points[:8] if search == "given" else []
+        first = points[:7] if search == "given" else []  # given results are written first
         points = sorted(first or random.Random(f"{search} 1").sample(points, min(POINTS, actions)))
 
     def die_at(point):

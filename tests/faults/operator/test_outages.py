@@ -9,7 +9,7 @@ from world import condition, experiment, state, status, tell
 
 from katib.operator.kinds import SUGGESTIONS
 
-AWAY = 8.0
+AWAY = 6.0
 """Seconds in which requests are counted. A longer outage has fewer of them, as pauses grow."""
 UNDER_WAY = 4.0
 """Seconds in which what was under way when a server went is tried again a few times."""
@@ -77,7 +77,7 @@ def test_a_store_that_is_away_delays_results_and_fails_nothing(world, start, sto
     waiting = world.reason_is("WaitingForStore", seconds=40)
     assert state(waiting) == "Running"
     before, began = store_relay.connections, time.monotonic()
-    time.sleep(5)
+    time.sleep(3)
     rate = (store_relay.connections - before) / (time.monotonic() - began)
     tell(f"connections to the store per second while away: {rate:.2f}")
     assert rate <= 2

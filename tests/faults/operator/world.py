@@ -190,6 +190,10 @@ class World:
     def states(self, name="search"):
         return [state(each) for each in self.trials(name)]
 
+    def imported(self, name="search"):
+        """How many trials of an experiment came with it."""
+        return sum("katib.kubeflow.org/trial-imported" in each["metadata"]["annotations"] for each in self.trials(name))
+
     def is_empty(self):
         """Whether nothing of experiments is left."""
         return not any(self.client.list(each, self.namespace)[0] for each in (TRIALS, JOBS, SUGGESTIONS, EXPERIMENTS))

@@ -1,27 +1,16 @@
 """The objects of an experiment's own suggestion server, as Katib names and labels them."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
-from katib.api.defaults import with_defaults
-from katib.api.parse import parse_experiment
 from katib.operator.composed_service import DIGEST, composed, service_name
 from katib.operator.katib_config import KatibConfig
 
+sys.path.append(str(Path(__file__).parent))
 
-def experiment(name="search", **spec):
-    document = {
-        "apiVersion": "kubeflow.org/v1beta1",
-        "kind": "Experiment",
-        "metadata": {"name": name, "namespace": "team", "uid": "uid-1"},
-        "spec": {
-            "objective": {"type": "minimize", "objectiveMetricName": "loss"},
-            "algorithm": {"algorithmName": "tpe"},
-            "parameters": [{"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0", "max": "1"}}],
-            "trialTemplate": {"primaryContainerName": "main", "trialParameters": [], "trialSpec": {"kind": "Job"}},
-            **spec,
-        },
-    }
-    return with_defaults(parse_experiment(document))
+from searched import experiment
 
 
 def entry(more=""):

@@ -252,7 +252,7 @@ class TestSource:
         assert events == [
             ("u", "NoEffect", "Normal"),
             ("u", "RestartNeeded", "Warning"),
-            ("u", "InvalidKatibConfig", "Warning"),
+            ("u", "UnreadableKatibConfig", "Warning"),
         ]
         with pytest.raises(NotFound, match=r"has no key katib-config\.yaml"):
             KatibConfigSource(ConfigInCluster(cluster, "katib", "katib-config"))

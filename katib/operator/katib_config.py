@@ -28,6 +28,8 @@ CONFIG_KEY: Final = "katib-config.yaml"
 SUGGESTION_PORT: Final = 6789
 PORT_NAME: Final = "suggestion-api"
 
+_STOCK_SUGGESTION: Final = re.compile(r"(^|/)(kubeflow/katib|kubeflowkatib)/(suggestion-|earlystopping-)")
+"""Images that Katib ships: their algorithms are in the shared server, without what ails them."""
 _API_VERSION: Final = "config.kubeflow.org/v1beta1"
 _MOUNT: Final = "/opt/katib/data"
 _CLAIM: Final = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
@@ -282,6 +284,12 @@ class _Reading:
                 stated.refuse("image" if not image else "endpoint", said)
             if endpoint and not _is_address(endpoint):
                 stated.refuse("endpoint", "must be HOST:PORT", endpoint)
+            if _STOCK_SUGGESTION.search(image):
+                self._notes.append(
+                    f"{stated.at('image')}: {image} is Katib's own server of {name} and is not used; the shared suggestion server "
+                    "answers for it (name an image of your own, or a copy under another name, to have one for each experiment)"
+                )
+                continue
             claim, volume = stated.fields("persistentVolumeClaimSpec"), stated.fields("persistentVolumeSpec")
             mount = stated.text("volumeMountPath", _MOUNT)
             if not posixpath.isabs(mount) or posixpath.normpath(mount) == "/":

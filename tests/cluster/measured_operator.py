@@ -6,7 +6,6 @@ The process that measures carries out the Jobs itself, by the double, so that no
 import contextlib
 import os
 import re
-import secrets
 import socket
 import subprocess
 import sys
@@ -23,9 +22,8 @@ from typing import Any, Self
 from cluster_access import ControlPlane, Kubernetes
 
 from katib.kube.client import Client
-from katib.kube.errors import NotFound
 from katib.kube.reflector import Reflector
-from katib.kube.resource import JOBS, NAMESPACES, Resource
+from katib.kube.resource import JOBS, Resource
 from katib.operator.kinds import EXPERIMENT_LABEL, EXPERIMENTS, TRIALS
 from katib.testing.job_double import JobDouble, Run
 from katib.testing.served import ServedStore, ServedSuggestion
@@ -177,7 +175,7 @@ class MeasuredOperator:
         self.kubernetes = Kubernetes(kubeconfig)
         self._kubeconfig = kubeconfig
         self._store_options, self._options = store, options
-        self.namespace = f"bench-{secrets.token_hex(3)}"
+        self.namespace = ""
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -185,8 +183,7 @@ class MeasuredOperator:
             install(self.kubernetes)
             self.client = stack.enter_context(Client.connect(kubeconfig=str(self._kubeconfig)))
             self._worker = stack.enter_context(Client.connect(kubeconfig=str(self._kubeconfig)))
-            self.client.create(NAMESPACES, {"metadata": {"name": self.namespace}})
-            stack.callback(self._remove_namespace)
+            self.namespace = stack.enter_context(self.kubernetes.namespace("bench"))
             store = stack.enter_context(ServedStore("--url", f"sqlite:///{folder}/katib.db", *self._store_options))
             if not store.first_line:
                 raise AssertionError(f"the store does not begin:\n{store.log}")
@@ -269,10 +266,6 @@ class MeasuredOperator:
             with self._over:
                 self._moments.setdefault(new["metadata"]["name"], time.monotonic())
                 self._over.notify_all()
-
-    def _remove_namespace(self) -> None:
-        with contextlib.suppress(NotFound):
-            self.client.delete(NAMESPACES, self.namespace)
 
 
 def install(kubernetes: Kubernetes) -> None:

@@ -69,8 +69,13 @@ def test_the_configuration_that_katib_is_installed_with():
     assert (controller.metrics_address, controller.health_address) == (":8080", ":18080")
     assert (controller.leader_election, controller.lease_name) == (False, "3fbc96e9.katib.kubeflow.org")
     assert not controller.probes
+    assert not config.suggestions  # the shared server has Katib's algorithms
+
+
+def test_images_of_ones_own_are_used_with_katibs_resources():
+    config = KatibConfig.read(KATIBS_OWN.replace("ghcr.io/kubeflow/katib/suggestion", "example.org/suggestion"))
     assert sorted(config.suggestions) == ["enas", "random"]
-    assert config.suggestions["random"].container["image"] == "ghcr.io/kubeflow/katib/suggestion-hyperopt:latest"
+    assert config.suggestions["random"].container["image"] == "example.org/suggestion-hyperopt:latest"
     assert config.suggestions["random"].container["resources"]["limits"]["memory"] == "100Mi"
     limits = config.suggestions["enas"].container["resources"]["limits"]
     assert limits == {"memory": "400Mi", "ephemeral-storage": "5Gi"}
@@ -88,9 +93,11 @@ def test_each_field_without_meaning_is_named_once():
         "runtime.earlyStoppings[0]",
         "runtime.metricsCollectors[0].image",
         "runtime.metricsCollectors[1].image",
+        "runtime.suggestions[0].image",
+        "runtime.suggestions[1].image",
     ):
         assert [note for note in notes if note.startswith(name)], name
-    assert len(notes) == 8
+    assert len(notes) == 10
 
 
 def test_an_unknown_part_is_named_too():

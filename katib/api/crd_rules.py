@@ -48,11 +48,19 @@ def _at_most(field: str) -> Schema:
     )
 
 
+_INVALID: Final = (
+    "(has(oldSelf.status) && has(oldSelf.status.conditions) && oldSelf.status.conditions.exists(c,"
+    " c.type == 'Failed' && has(c.reason) && c.reason == 'InvalidExperiment'))"
+)
+"""Nothing of it has run: it may be mended in any way."""
+
+
 def _unchanged(field: str) -> Schema:
+    new, old = f"self.spec.{field}", f"oldSelf.spec.{field}"
     return _rule(
-        f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        f"{_INVALID} || (has({new}) == has({old}) && (!has({new}) || {new} == {old}))",
         f"{field} cannot be changed once the experiment exists; only {', '.join(_EDITABLE)} can",
-        field,
+        f"spec.{field}",
     )
 
 
@@ -88,18 +96,19 @@ _RULES: Final[Mapping[str, list[Schema]]] = {
             "!has(oldSelf.status) || !has(oldSelf.status.conditions) || !has(self.spec.maxTrialCount)"
             " || !oldSelf.status.conditions.exists(c, c.type in ['Succeeded', 'Failed'] && c.status == 'True')"
             " || (has(oldSelf.spec.maxTrialCount) && oldSelf.spec.maxTrialCount == self.spec.maxTrialCount)"
-            " || self.spec.maxTrialCount > (has(oldSelf.status.trials) ? oldSelf.status.trials : 0)",
+            f" || {_INVALID} || self.spec.maxTrialCount > (has(oldSelf.status.trials) ? oldSelf.status.trials : 0)",
             "spec.maxTrialCount must be more than the trials there are, to run a finished experiment again",
             "spec.maxTrialCount",
         ),
         _rule(
-            "!has(oldSelf.status) || !has(oldSelf.status.conditions) || self.spec == oldSelf.spec"
+            f"!has(oldSelf.status) || !has(oldSelf.status.conditions) || self.spec == oldSelf.spec || {_INVALID}"
             " || !oldSelf.status.conditions.exists(c, c.type in ['Succeeded', 'Failed'] && c.status == 'True')"
             " || (oldSelf.status.conditions.exists(c, c.status == 'True' && has(c.reason) && c.reason == 'ExperimentMaxTrialsReached')"
             " && has(self.spec.resumePolicy) && self.spec.resumePolicy in ['LongRunning', 'FromVolume'])",
             "a finished experiment goes on only if it reached maxTrialCount and its resumePolicy is LongRunning or FromVolume",
             "spec",
         ),
+        *[_unchanged(field) for field in fields_of(api.ExperimentSpec) if field not in _EDITABLE],
     ],
     "spec": [
         _rule(
@@ -129,7 +138,6 @@ _RULES: Final[Mapping[str, list[Schema]]] = {
             "every parameter must be the reference of one of trialParameters, as its value would be lost",
             "trialTemplate.trialParameters",
         ),
-        *[_unchanged(field) for field in fields_of(api.ExperimentSpec) if field not in _EDITABLE],
     ],
     "spec.objective": [
         _rule(

@@ -26,6 +26,20 @@ def test_an_invalid_experiment_says_all_that_is_wrong(world, start):
     world.until(lambda: len(world.events("InvalidExperiment")) == 1, what="it is told once")
 
 
+def test_an_invalid_experiment_runs_once_it_is_mended(world, start):
+    start(world)
+    world.create(experiment(trials=2, settings=[("random_state", "many")]))
+    world.reason_is("InvalidExperiment", EXPERIMENTS)
+    algorithm = {"algorithmName": "random", "algorithmSettings": [{"name": "random_state", "value": "7"}]}
+    world.edit(algorithm=algorithm)
+    world.until(lambda: state(world.get()) != "Failed", what="it is looked at again")
+    ended = world.ended()
+    assert state(ended) == "Succeeded"
+    assert world.states() == ["Succeeded"] * 2
+    with pytest.raises(Invalid, match="algorithm cannot be changed"):
+        world.edit(algorithm={"algorithmName": "grid"})
+
+
 def test_a_template_in_a_config_map_may_come_after_the_experiment(world, start):
     start(world)
     body = experiment(trials=2)

@@ -419,6 +419,8 @@ class ExperimentController:
         trouble = state.conversation.trouble
         if not trouble and state.experiment.spec.algorithm and state.conversation.state.waiting and decided.waiting:
             trouble = decided.waiting
+        reason = "WaitingForSuggestions" if trouble else "WaitingForStore"
+        trouble = trouble or self._parts.recorder.trouble
         if not trouble:
             state.wait_since, state.wait_told = time.monotonic(), ""
             return ""
@@ -427,7 +429,7 @@ class ExperimentController:
         if state.wait_told != trouble:
             state.wait_told = trouble
             reference = self._parts.reference(state.experiment)
-            self._parts.events.record(reference, "WaitingForSuggestions", trouble, kind="Warning")
+            self._parts.events.record(reference, reason, trouble, kind="Warning")
         return trouble
 
     def _next_look(self, state: SearchState, decided: Plan) -> float | None:
@@ -439,7 +441,7 @@ class ExperimentController:
         if state.unwritten:
             waits.append(max(state.write_after - time.monotonic(), 0.01))
         if not decided.finished:
-            if decided.waiting or state.conversation.trouble:
+            if decided.waiting or state.conversation.trouble or self._parts.recorder.trouble:
                 waits.append(_PATIENCE)
             if state.stopping is not None:
                 waits.append(state.stopping.poll_seconds)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from katib.errors import Conflict, KatibError, NotFound, Retry
+from katib.errors import Conflict, Denied, KatibError, NotFound, Retry, Unauthenticated
 from katib.local.runtime import of_cluster
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class Recorder:
     Args:
         client: The store.
         all_trials: Returns every trial of an experiment, by its uid, for a store that knows nothing of it any more.
+
+    Attributes:
+        trouble: Why the store did not take the last record, as a sentence; empty when it did.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Recorder:
         self._places: dict[str, Mapping[str, str]] = {}
         self._deleted: dict[str, str] = {}
         self._version = 0
+        self.trouble = ""
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
 
     def start(self) -> None:
@@ -202,12 +206,15 @@ class Recorder:
         try:
             call()
         except KatibError as error:
-            if error.retry is Retry.LATER or isinstance(error, Conflict):  # it may be purging what had the name
+            # A conflict may be with what is being purged; a token may be mended.
+            if error.retry is Retry.LATER or isinstance(error, (Conflict, Denied, Unauthenticated)):
                 _LOGGER.warning("the store did not take a record, it is told again: %s", error)
+                self.trouble = f"the store does not take records: {error}"
                 return False
             _LOGGER.warning("the store refused a record, which it will never have: %s", error)
         except Exception:
             _LOGGER.exception("a record could not be told to the store")
+        self.trouble = ""
         return True
 
     def _next_version(self) -> int:

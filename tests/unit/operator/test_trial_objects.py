@@ -140,6 +140,7 @@ def test_a_finished_trial_is_kept_without_its_job():
     kept = compact(ended)
     assert kept["spec"]["runSpec"] == {"apiVersion": "batch/v1", "kind": "Job"}
     assert kept["spec"]["retainRun"] is True
+    assert [condition["type"] for condition in kept["status"]["conditions"]] == ["Succeeded"]
     assert compact(written(record()))["spec"]["runSpec"] == JOB
 
 

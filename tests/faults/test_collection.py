@@ -99,7 +99,7 @@ class TestKilledSidecar:
                 sidecar.kill()
                 sidecar.wait()
                 kills += 1
-            pod.start_sidecar()
+            pod.start_ready_sidecar()  # one that is told to end before it listens ends without a word
             assert trainer.wait(LONGEST) == 0
             assert pod.end_sidecar()["points"] == {"loss": count}
             record_property("kills", kills)

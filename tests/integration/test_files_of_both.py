@@ -75,10 +75,16 @@ def test_writers_over_both_leave_one_file_and_its_record(server, client, run):
     assert [artifact.path for artifact in client.ListArtifacts(run_id=run.id).artifacts] == ["same.bin"]
 
 
-def test_writers_in_two_replicas_leave_one_file_and_its_record(server, client, run):
+def test_writers_in_two_replicas_leave_one_file_and_its_record(postgresql, tmp_path):
     contents = [bytes([number]) * (100_000 + number // 2) for number in range(8)]
-    other = ServedHttp(f"sqlite:///{server.files.parent / 'katib.db'}", "--artifacts", str(server.files))
-    with whole(other):
+    url, files = postgresql.new_store(), tmp_path / "files"
+    with (
+        whole(ServedHttp(url, "--artifacts", str(files))) as server,
+        whole(ServedHttp(url, "--artifacts", str(files))) as other,
+        connected(server, NAMESPACE) as client,
+    ):
+        server.files = files
+        run = client.CreateRun()
         for _ in range(3):
             write_at_once([server, other], client, run, "same.bin", contents)
             check(server, client, run, "same.bin", contents)

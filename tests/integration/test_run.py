@@ -119,7 +119,7 @@ def test_metrics_are_in_the_store_while_the_trial_runs(katib):
         (("maxTrialCount: 4", "maxTrialCont: 4"), "maxTrialCount"),
         (('min: "0"', 'min: "2"'), "spec.parameters[0].feasibleSpace"),
         (("algorithmName: random", "algorithmName: randon"), "random"),
-        (("kind: Job", "kind: TFJob"), "Kubernetes"),
+        (("kind: Job", "kind: TFJob"), "successCondition"),
         (
             ("parallelTrialCount", "metricsCollectorSpec: {collector: {kind: PrometheusMetric}}\n  parallelTrialCount"),
             "spec.metricsCollectorSpec.collector.kind",

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pod import LONGEST, wait_for
@@ -18,6 +19,8 @@ from katib.testing.store_promises.specimens import recorded
 
 KEY = "k" * 64
 FOR_EVER = 3600
+
+HERE = Path(__file__).parent
 
 
 def finish(trainer):
@@ -66,7 +69,7 @@ class TestKinds:
             "write(sys.argv[1], [('loss', 0.5, 1), ('loss', 0.25, 2)])\n"
         )
         pod, trial = collected(kind="TensorFlowEvent", path=str(folder))
-        code = finish(pod.start_trainer(sys.executable, "-c", program, str(folder), sys.path[0], output=False))
+        code = finish(pod.start_trainer(sys.executable, "-c", program, str(folder), str(HERE), output=False))
         assert code[0] == 0, code
         assert store.texts(trial) == ["0.5", "0.25"]
 

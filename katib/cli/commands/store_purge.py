@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from katib.cli.retention_options import DeletedForOption, KeepBestOption
 from katib.cli.store_url import StoreUrlOption
 
 if TYPE_CHECKING:
@@ -23,21 +24,8 @@ _TOLD_EVERY: float = 0.2
 
 def command(
     settings: Settings,
-    deleted_for: Annotated[
-        str | None,
-        typer.Option(
-            "--deleted-for",
-            metavar="TIME",
-            help="Remove what was deleted so long ago, such as 30d.",
-            show_default=False,
-        ),
-    ] = None,
-    keep_best: Annotated[
-        int | None,
-        typer.Option(
-            "--keep-best", min=1, metavar="N", help="Delete finished trials, but the best N of each experiment."
-        ),
-    ] = None,
+    deleted_for: DeletedForOption = None,
+    keep_best: KeepBestOption = None,
     project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="Only in this project.")] = None,
     artifacts: Annotated[
         str | None, typer.Option("--artifacts", metavar="URL", help="Where the files of runs are, to remove those too.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from katib.cli.options import Output, OutputOption
+from katib.cli.retention_options import DeletedForOption, KeepBestOption
 from katib.cli.store_url import StoreUrlOption
 
 if TYPE_CHECKING:
@@ -26,21 +27,8 @@ def command(
             metavar="[PROJECT]", help="The project; what is set without a name is that of Default.", show_default=False
         ),
     ] = None,
-    deleted_for: Annotated[
-        str | None,
-        typer.Option(
-            "--deleted-for",
-            metavar="TIME",
-            help="Remove what was deleted so long ago, such as 30d.",
-            show_default=False,
-        ),
-    ] = None,
-    keep_best: Annotated[
-        int | None,
-        typer.Option(
-            "--keep-best", min=1, metavar="N", help="Delete finished trials, but the best N of each experiment."
-        ),
-    ] = None,
+    deleted_for: DeletedForOption = None,
+    keep_best: KeepBestOption = None,
     archive: Annotated[
         bool | None,
         typer.Option(

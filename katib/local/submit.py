@@ -19,6 +19,7 @@ from katib.local.runtime import KUBERNETES, is_of_cluster, with_runtime
 from katib.local.source_folder import with_source_folder
 from katib.metrics.collector import KINDS
 from katib.runners.process import ProcessRunner
+from katib.template.collection_check import collection_problems
 from katib.template.source import LocalConfigMaps
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ def check(
     """
     folder = config_maps or (Path(source).parent if source and source != "-" else Path()) / CONFIG_MAPS_FOLDER
     experiments = admit_all(text, source=source, config_maps=LocalConfigMaps(folder), name=name, namespace=namespace)
-    if runtime == KUBERNETES:  # where any kind of job and every collector can be
+    if runtime == KUBERNETES:  # whether its operator has the webhook is not known here
+        faults = [fault for each in experiments for fault in collection_problems(each, webhook=True)]
+        if faults:
+            raise InvalidExperiment(faults)
         return experiments
     with ProcessRunner(runtime=runtime) as runner:
         problems = [problem for experiment in experiments for problem in _problems_here(experiment, runner)]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from katib.admission import admit
 from katib.api.experiment import ExperimentStatus
-from katib.errors import InvalidInput, NotFound
+from katib.errors import InvalidExperiment, InvalidInput, NotFound
 from katib.kube.resource import CONFIG_MAPS
 from katib.operator.kinds import COMPONENT_LABEL
+from katib.template.collection_check import collection_problems
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -56,13 +57,16 @@ class ApiConfigMaps:
         return text
 
 
-def admitted(resource: Mapping[str, Any], config_maps: ApiConfigMaps, *, served: Collection[str] = ()) -> Experiment:
+def admitted(
+    resource: Mapping[str, Any], config_maps: ApiConfigMaps, *, served: Collection[str] = (), webhook: bool = False
+) -> Experiment:
     """Return the experiment of a resource, without its status.
 
     Args:
         resource: Of the API server.
         config_maps: Where templates may be kept.
         served: Algorithms that other services have, and judge.
+        webhook: Whether one sees the pods that controllers make.
 
     Raises:
         InvalidInput: With every problem.
@@ -77,6 +81,8 @@ def admitted(resource: Mapping[str, Any], config_maps: ApiConfigMaps, *, served:
     }
     config_maps = replace(config_maps, namespace=metadata["namespace"])
     experiment = admit(json.dumps(document), config_maps=config_maps, served_elsewhere=served)
+    if faults := collection_problems(experiment, webhook=webhook):
+        raise InvalidExperiment(faults)
     if experiment.spec.seed is None:
         # No need to write it anywhere: the uid is as good a draw as any, and stays.
         digest = hashlib.blake2b((experiment.metadata.uid or "").encode(), digest_size=4).digest()

@@ -121,7 +121,10 @@ class ExperimentController:
             return state
         served = self._parts.suggestions.algorithms()
         experiment = _accepted(
-            with_status(admitted(resource, self._config_maps, served=served), resource.get("status"))
+            with_status(
+                admitted(resource, self._config_maps, served=served, webhook=self._parts.settings.pod_webhook),
+                resource.get("status"),
+            )
         )
         if state is not None and _same_search(state.experiment, experiment):
             status = state.experiment.status
@@ -132,9 +135,8 @@ class ExperimentController:
             state.close()
         state = self._new_state(experiment, resource)
         self._parts.states.put(metadata["uid"], state)
-        for (
-            record
-        ) in state.ledger.active():  # they may have been looked at in vain before: their jobs may have ended already
+        # They may have been looked at in vain before: their jobs may have ended already.
+        for record in state.ledger.active():
             self._parts.trial_queue.add((metadata["namespace"], record.name))
         return state
 
@@ -455,6 +457,8 @@ class ExperimentController:
         known = current(status.conditions)
         if known is not None and known.type == "Failed" and known.message == said:
             return
+        if over(status) and known is not None and known.reason != "InvalidExperiment":
+            return  # what it has found is true, also when its template is gone by now
         conditions = list(status.conditions) or with_condition(
             [], "Created", "ExperimentCreated", "Experiment is created", _now()
         )

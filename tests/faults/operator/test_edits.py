@@ -26,6 +26,36 @@ def test_an_invalid_experiment_says_all_that_is_wrong(world, start):
     world.until(lambda: len(world.events("InvalidExperiment")) == 1, what="it is told once")
 
 
+def test_trials_whose_output_cannot_be_read_are_not_begun(world, start):
+    start(world)
+    body = experiment(trials=2)
+    body["spec"]["metricsCollectorSpec"] = {"collector": {"kind": "StdOut"}}
+    pod = body["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    container["args"] = container.pop("command")
+    world.create(body)
+    refused = world.reason_is("InvalidExperiment", EXPERIMENTS)
+    assert "command" in condition(refused)["message"]
+    assert not world.trials()
+
+
+def test_a_finished_experiment_stays_what_it_is_when_its_template_is_gone(world, start):
+    operator = start(world)
+    body = experiment(trials=2)
+    template = body["spec"]["trialTemplate"]
+    job = template.pop("trialSpec")
+    template["configMap"] = {"configMapName": "templates", "configMapNamespace": world.namespace, "templatePath": "job"}
+    kept = {"metadata": {"name": "templates"}, "data": {"job": json.dumps(job)}}
+    world.client.create(CONFIG_MAPS, kept, world.namespace)
+    world.create(body)
+    before = status(world.ended())
+    operator.stop()
+    world.client.delete(CONFIG_MAPS, "templates", world.namespace)
+    start(world)
+    time.sleep(5)  # it is looked at when an operator begins
+    assert status(world.get())["conditions"] == before["conditions"]
+
+
 def test_an_invalid_experiment_runs_once_it_is_mended(world, start):
     start(world)
     world.create(experiment(trials=2, settings=[("random_state", "many")]))

@@ -148,10 +148,13 @@ def test_trials_that_have_not_started_are_ended_with_their_experiment(world, sta
     world.annotate(stop="true")
     assert state(world.ended()) == "Stopped"
     assert world.states() == ["Killed"] * 3
-    patches = sum(
-        count for (verb, resource, _), count in operator.counts.items() if (verb, resource) == ("patch", "trials")
-    )
-    assert patches == 3, "an order is written once"
+
+    def orders():
+        return sum(count for (verb, resource, _), count in operator.counts.items() if (verb, resource) == ("patch", "trials"))
+
+    world.until(lambda: orders() >= 3, what="the operator has told what it sent")
+    time.sleep(0.5)
+    assert orders() == 3, "an order is written once"
 
 
 def test_a_stop_is_carried_out_by_the_next_operator(world, start):

@@ -40,7 +40,8 @@ _SENTENCES: Final = {
     1836: _READ_ONLY,
     1927: LOST_SENTENCE,
     2003: "the server cannot be reached ({details}); check that it runs and is allowed to answer",
-    2006: LOST_SENTENCE,
+    # Also how it looks where the server ends the connection before its error 1153 is read.
+    2006: f"{LOST_SENTENCE}; where only large documents fail, raise max_allowed_packet there",
     2013: LOST_SENTENCE,
     3159: "the server wants TLS ({details}); give the URL ssl_ca",
 }

@@ -68,6 +68,7 @@ proto: setup ## make the messages of katib.rpc anew from proto/
 	$(call protoc,proto/katib/v1beta1,api,v1beta1)
 	$(call protoc,proto/katib/v1,request_parts,request_parts)
 	$(call protoc,proto/katib/v1,store,store_v1)
+	$(call protoc,proto/katib/v1,experiment,experiments_v1)
 
 # folder, file and the name it has in katib.rpc
 define protoc

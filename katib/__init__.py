@@ -1,22 +1,48 @@
 """Hyperparameter tuning: Katib v1beta1 experiments on one machine or on Kubernetes.
 
-``katib.report_metrics`` is for use inside a trial; everything else is imported from the package that owns it.
+What people write in notebooks and training scripts is here by its short name; everything else is imported from the package that owns it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from katib.metrics.reporter import report_metrics
+    from katib.client import search
+    from katib.client.search_cv import KatibSearchCV
+    from katib.client.current_trial import CurrentTrial, current_trial
+    from katib.client.reporting import report_metrics, reporting
 
-__all__ = ["report_metrics"]
+__all__ = [
+    "CurrentTrial",
+    "KatibSearchCV",
+    "current_trial",
+    "report_metrics",
+    "reporting",
+    "search",
+]
+
+_WHERE: Final = {
+    "CurrentTrial": "katib.client.current_trial",
+    "KatibSearchCV": "katib.client.search_cv",
+    "current_trial": "katib.client.current_trial",
+    "report_metrics": "katib.client.reporting",
+    "reporting": "katib.client.reporting",
+}
+"""The module that each name is from."""
+_MODULES: Final = {"search": "katib.client.search"}
 
 
 def __getattr__(name: str) -> object:
     # Lazy, so that `import katib` costs a training script nothing until it reports.
-    if name == "report_metrics":
-        from katib.metrics.reporter import report_metrics
+    import importlib
 
-        return report_metrics
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -36,6 +36,7 @@ def admit_all(
     name: str | None = None,
     namespace: str | None = None,
     served_elsewhere: Collection[str] = (),
+    template_required: bool = True,
 ) -> list[Experiment]:
     """Return every experiment of a YAML or JSON text, defaulted, with its template inline.
 
@@ -46,6 +47,7 @@ def admit_all(
         name: Takes the place of ``metadata.name``; only for a text with one document.
         namespace: Takes the place of ``metadata.namespace``.
         served_elsewhere: Algorithms that other suggestion servers have: known, and judged there.
+        template_required: Refuse an experiment without ``spec.trialTemplate``, whose trials callers would have to run.
 
     Raises:
         InvalidExperiment: With every problem of every document.
@@ -57,7 +59,8 @@ def admit_all(
         raise InvalidExperiment([Problem("metadata.name", f"one name cannot be given to {len(read)} experiments")])
     for document in read:
         try:
-            admitted.append(_admit(_renamed(document, name, namespace), config_maps, served_elsewhere))
+            renamed = _renamed(document, name, namespace)
+            admitted.append(_admit(renamed, config_maps, served_elsewhere, template_required=template_required))
         except InvalidInput as error:
             problems += error.problems
     names = Counter((experiment.metadata.namespace or "default", experiment.metadata.name) for experiment in admitted)
@@ -79,6 +82,7 @@ def admit(
     name: str | None = None,
     namespace: str | None = None,
     served_elsewhere: Collection[str] = (),
+    template_required: bool = True,
 ) -> Experiment:
     """Return the one experiment of a text; see ``admit_all``.
 
@@ -92,6 +96,7 @@ def admit(
         name=name,
         namespace=namespace,
         served_elsewhere=served_elsewhere,
+        template_required=template_required,
     )
     if len(experiments) != 1:
         raise InvalidExperiment([Problem("", f"one experiment is wanted here, not {len(experiments)}")])
@@ -108,14 +113,19 @@ def _renamed(document: Document, name: str | None, namespace: str | None) -> Doc
     return replace(document, content={**document.content, "metadata": {**(metadata or {}), **changes}})
 
 
-def _admit(document: Document, config_maps: ConfigMapReader, served: Collection[str]) -> Experiment:
+def _admit(
+    document: Document, config_maps: ConfigMapReader, served: Collection[str], *, template_required: bool
+) -> Experiment:
+    def checked(experiment: Experiment) -> tuple[Experiment, list[Problem]]:
+        return _checked(with_defaults(experiment), config_maps, served, template_required=template_required)
+
     try:
-        experiment, problems = _checked(with_defaults(parse_experiment(document.content)), config_maps, served)
+        experiment, problems = checked(parse_experiment(document.content))
     except InvalidInput as error:
         problems = [*error.problems]
         part = partial_experiment(document.content, problems)
         if part is not None:
-            _, others = _checked(with_defaults(part.experiment), config_maps, served)
+            _, others = checked(part.experiment)
             problems += [problem for problem in others if not part.explains(problem)]
     if not problems:
         return experiment
@@ -127,7 +137,7 @@ def _admit(document: Document, config_maps: ConfigMapReader, served: Collection[
 
 
 def _checked(
-    experiment: Experiment, config_maps: ConfigMapReader, served: Collection[str]
+    experiment: Experiment, config_maps: ConfigMapReader, served: Collection[str], *, template_required: bool
 ) -> tuple[Experiment, list[Problem]]:
     """Return the experiment with its template loaded, and what is wrong with it."""
     problems: list[Problem] = validate.problems(experiment)
@@ -143,7 +153,8 @@ def _checked(
     problems += _early_stopping_problems(experiment, with_its_problem=space_is_sound)
     stated = experiment.spec.trial_template
     if stated is None:
-        problems.append(Problem("spec.trialTemplate", "is required"))
+        if template_required:
+            problems.append(Problem("spec.trialTemplate", "is required"))
     else:
         try:
             template = load_template(stated, config_maps=config_maps)

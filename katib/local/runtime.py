@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from katib.api.experiment import Experiment
 
-__all__ = ["KUBERNETES", "PROCESS", "RUNTIME", "is_of_cluster", "of_cluster", "runtime_of", "with_runtime"]
+__all__ = [
+    "KUBERNETES",
+    "PROCESS",
+    "RUNTIME",
+    "WORKERS",
+    "is_of_cluster",
+    "is_run_by_callers",
+    "of_cluster",
+    "runtime_of",
+    "with_runtime",
+]
 
 RUNTIME: Final = "katib.kubeflow.org/local-runtime"
 """The annotation's name."""
@@ -18,6 +28,9 @@ PROCESS: Final = "process"
 
 KUBERNETES: Final = "kubernetes"
 """A job of a cluster; not on this machine."""
+
+WORKERS: Final = "workers"
+"""Whoever asks for trials and tells how they went; the experiment has no trial template."""
 
 
 def with_runtime(experiment: Experiment, runtime: str) -> Experiment:
@@ -35,6 +48,11 @@ def of_cluster(experiment: Experiment) -> Experiment:
 def is_of_cluster(experiment: Experiment) -> bool:
     """Whether a cluster's operator drives an experiment."""
     return (experiment.metadata.annotations or {}).get(_DRIVER) == _CLUSTER
+
+
+def is_run_by_callers(experiment: Experiment) -> bool:
+    """Whether the trials of an experiment are given to those who ask for them (``katib up``), and not started by anybody here."""
+    return runtime_of(experiment) == WORKERS
 
 
 def _annotated(experiment: Experiment, name: str, text: str) -> Experiment:

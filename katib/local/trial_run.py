@@ -15,6 +15,7 @@ from katib.runners.container import command_of, main_container
 from katib.runners.process import TrialRun
 from katib.template.condition import outcome as job_outcome
 from katib.template.render import render
+from katib.template.trial_environment import parameter_kinds, trial_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,6 +50,7 @@ class TrialRuns:
         self._template = template
         self._trial_spec = template.trial_spec
         self._checkpoint_path = _checkpoint_path(experiment)
+        self._kinds = parameter_kinds(experiment.spec)
 
     def notes(self, runner: ProcessRunner) -> list[str]:
         """Return what of the template this machine does not honour, as sentences."""
@@ -112,8 +114,14 @@ class TrialRuns:
             attempt=max(record.attempt, 1),
             primary=self._template.primary_container_name,
             env={
-                "KATIB_EXPERIMENT_NAME": self._experiment.metadata.name,
-                "KATIB_TRIAL_NAME": record.name,
+                **trial_environment(
+                    name=record.name,
+                    experiment=self._experiment.metadata.name,
+                    namespace=self._experiment.metadata.namespace or "",
+                    index=record.index,
+                    assignments=record.assignments,
+                    kinds=self._kinds,
+                ),
                 "KATIB_METRICS_FILE": str(self._home.push_file(self._uid, record.name)),
                 # A line that Python prints is seen when it is printed, as on a terminal.
                 "PYTHONUNBUFFERED": "1",

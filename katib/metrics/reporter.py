@@ -1,7 +1,6 @@
-"""``katib.report_metrics``: what a training script calls. Standard library only; costs nothing until the first report.
+"""What a trial reports, as lines of the file that ``KATIB_METRICS_FILE`` names. Standard library only: training scripts import it.
 
-A report is one line appended to the file that ``KATIB_METRICS_FILE`` names, in one write under a lock, so that threads, forks and
-several processes may report at once. Outside a trial it is printed as ``name=value``, so the same script runs by itself.
+Reports are appended in one write under a lock, so that threads, forks and several processes may report at once.
 """
 
 from __future__ import annotations
@@ -11,47 +10,61 @@ import fcntl
 import json
 import math
 import os
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
-__all__ = ["report_metrics"]
+__all__ = ["Report", "append_reports", "metric_texts"]
 
 
-def report_metrics(
-    metrics: Mapping[str, float | str], *, step: int | None = None, time: datetime | None = None
-) -> None:
-    """Report the current values of some metrics of this trial.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Values of some metrics at one moment.
 
-    Example::
-
-        katib.report_metrics({"accuracy": 0.97, "loss": 0.08}, step=epoch)
-
-    Args:
-        metrics: Numbers (also numpy's and one-element tensors; NaN and infinities are kept) or texts, by name.
+    Attributes:
+        metrics: The values by name, as texts.
+        time: When they were measured; aware.
         step: The step of training they belong to.
-        time: When they were measured; now by default. A time without a zone is local.
+    """
+
+    metrics: Mapping[str, str]
+    time: datetime
+    step: int | None = None
+
+
+def metric_texts(metrics: Mapping[str, object]) -> dict[str, str]:
+    """Return how values of metrics are written.
 
     Raises:
-        TypeError: A name is no text, or a value neither a number nor a text.
+        TypeError: There is no mapping, a name is no text, or a value neither a number nor a text.
         ValueError: There are no metrics, or a name is empty.
-        OSError: The report cannot be written, such as on a full disk; nothing of it was then written.
     """
+    if not hasattr(metrics, "items"):
+        message = f"metrics are a mapping from names to values, not {type(metrics).__name__}"
+        raise TypeError(message)
     if not metrics:
         message = "report at least one metric"
         raise ValueError(message)
-    texts = {_name(name): _text(name, value) for name, value in metrics.items()}
-    moment = datetime.now(UTC) if time is None else time.astimezone(UTC)
-    path = os.environ.get("KATIB_METRICS_FILE")
-    if not path:
-        print(" ".join(f"{name}={text}" for name, text in texts.items()), flush=True)  # noqa: T201 - a script run by hand
-        return
-    report: dict[str, object] = {"time": moment.isoformat(), "metrics": texts}
-    if step is not None:
-        report["step"] = int(step)
-    _append(path, json.dumps(report).encode() + b"\n")
+    return {_name(name): _text(name, value) for name, value in metrics.items()}
+
+
+def append_reports(path: str, reports: Iterable[Report]) -> None:
+    """Append reports to a trial's file.
+
+    Raises:
+        OSError: They cannot be written, such as on a full disk; nothing of them was then written.
+    """
+    _append(path, b"".join(_line(report) for report in reports))
+
+
+def _line(report: Report) -> bytes:
+    fields: dict[str, object] = {"time": report.time.isoformat(), "metrics": dict(report.metrics)}
+    if report.step is not None:
+        fields["step"] = report.step
+    return json.dumps(fields).encode() + b"\n"
 
 
 def _name(name: object) -> str:
@@ -72,7 +85,7 @@ def _text(name: str, value: object) -> str:
         raise TypeError(message)
     try:
         number = float(value)  # type: ignore[arg-type] # whatever can be a number: numpy, torch, Decimal
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor of several elements is a RuntimeError
         message = f"metric {name!r} must be a number or a text, not {type(value).__name__}"
         raise TypeError(message) from error
     if isinstance(value, int):
@@ -80,13 +93,13 @@ def _text(name: str, value: object) -> str:
     return repr(number) if math.isfinite(number) else str(number)
 
 
-def _append(path: str, line: bytes) -> None:
+def _append(path: str, lines: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         before = os.fstat(descriptor).st_size
         try:
-            _write_whole(descriptor, line, path)
+            _write_whole(descriptor, lines, path)
         except OSError:
             os.ftruncate(descriptor, before)  # half a line would be read as a broken one
             raise

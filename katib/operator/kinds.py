@@ -15,6 +15,7 @@ __all__ = [
     "FIELD_MANAGER",
     "IMPORTED",
     "INDEX",
+    "REQUEST_ID",
     "STOP",
     "STOPPING",
     "SUGGESTIONS",
@@ -39,3 +40,5 @@ STOPPING: Final = "katib.kubeflow.org/stopping"
 """On a Trial: the order to end it, as JSON."""
 STOP: Final = "katib.kubeflow.org/stop"
 """On an Experiment: its user wants it to end now (``"true"``); taken away, it goes on."""
+REQUEST_ID: Final = "katib.kubeflow.org/request-id"
+"""On an Experiment: which request of a client made it, so that the same one again finds it."""

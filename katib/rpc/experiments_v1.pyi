@@ -345,6 +345,28 @@ class Synced(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class ListChangesRequest(_message.Message):
+    __slots__ = ("namespace", "name", "cursor")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    name: str
+    cursor: str
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class ListChangesResponse(_message.Message):
+    __slots__ = ("experiments", "trials", "deleted", "cursor")
+    EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    experiments: _containers.RepeatedCompositeFieldContainer[Experiment]
+    trials: _containers.RepeatedCompositeFieldContainer[Trial]
+    deleted: _containers.RepeatedCompositeFieldContainer[ExperimentKey]
+    cursor: str
+    def __init__(self, experiments: _Optional[_Iterable[_Union[Experiment, _Mapping]]] = ..., trials: _Optional[_Iterable[_Union[Trial, _Mapping]]] = ..., deleted: _Optional[_Iterable[_Union[ExperimentKey, _Mapping]]] = ..., cursor: _Optional[str] = ...) -> None: ...
+
 class StopExperimentRequest(_message.Message):
     __slots__ = ("namespace", "name", "request_id", "at_once")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
@@ -438,7 +460,7 @@ class Event(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., warning: _Optional[bool] = ..., trial: _Optional[str] = ..., count: _Optional[int] = ..., first_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Trial(_message.Message):
-    __slots__ = ("experiment", "name", "index", "state", "reason", "message", "assignments", "metrics", "create_time", "start_time", "end_time", "attempt", "labels", "stopping")
+    __slots__ = ("experiment", "name", "index", "state", "reason", "message", "assignments", "metrics", "create_time", "start_time", "end_time", "attempt", "labels", "stopping", "stopping_as", "imported", "rules", "measured")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -460,6 +482,10 @@ class Trial(_message.Message):
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     STOPPING_FIELD_NUMBER: _ClassVar[int]
+    STOPPING_AS_FIELD_NUMBER: _ClassVar[int]
+    IMPORTED_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    MEASURED_FIELD_NUMBER: _ClassVar[int]
     experiment: str
     name: str
     index: int
@@ -474,7 +500,33 @@ class Trial(_message.Message):
     attempt: int
     labels: _containers.ScalarMap[str, str]
     stopping: bool
-    def __init__(self, experiment: _Optional[str] = ..., name: _Optional[str] = ..., index: _Optional[int] = ..., state: _Optional[_Union[TrialState, str]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., assignments: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., stopping: _Optional[bool] = ...) -> None: ...
+    stopping_as: TrialState
+    imported: bool
+    rules: _containers.RepeatedCompositeFieldContainer[StoppingRule]
+    measured: bool
+    def __init__(self, experiment: _Optional[str] = ..., name: _Optional[str] = ..., index: _Optional[int] = ..., state: _Optional[_Union[TrialState, str]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., assignments: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempt: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., stopping: _Optional[bool] = ..., stopping_as: _Optional[_Union[TrialState, str]] = ..., imported: _Optional[bool] = ..., rules: _Optional[_Iterable[_Union[StoppingRule, _Mapping]]] = ..., measured: _Optional[bool] = ...) -> None: ...
+
+class StoppingRule(_message.Message):
+    __slots__ = ("metric", "value", "comparison", "start_step")
+    class Comparison(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        COMPARISON_UNSPECIFIED: _ClassVar[StoppingRule.Comparison]
+        EQUAL: _ClassVar[StoppingRule.Comparison]
+        LESS: _ClassVar[StoppingRule.Comparison]
+        GREATER: _ClassVar[StoppingRule.Comparison]
+    COMPARISON_UNSPECIFIED: StoppingRule.Comparison
+    EQUAL: StoppingRule.Comparison
+    LESS: StoppingRule.Comparison
+    GREATER: StoppingRule.Comparison
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    START_STEP_FIELD_NUMBER: _ClassVar[int]
+    metric: str
+    value: str
+    comparison: StoppingRule.Comparison
+    start_step: int
+    def __init__(self, metric: _Optional[str] = ..., value: _Optional[str] = ..., comparison: _Optional[_Union[StoppingRule.Comparison, str]] = ..., start_step: _Optional[int] = ...) -> None: ...
 
 class Assignment(_message.Message):
     __slots__ = ("name", "text", "number", "integer", "category")
@@ -503,18 +555,20 @@ class Metric(_message.Message):
     def __init__(self, name: _Optional[str] = ..., latest: _Optional[str] = ..., min: _Optional[str] = ..., max: _Optional[str] = ...) -> None: ...
 
 class ListTrialsRequest(_message.Message):
-    __slots__ = ("namespace", "experiment", "states", "page_size", "page_token")
+    __slots__ = ("namespace", "experiment", "states", "page_size", "page_token", "after_index")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    AFTER_INDEX_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     experiment: str
     states: _containers.RepeatedScalarFieldContainer[TrialState]
     page_size: int
     page_token: str
-    def __init__(self, namespace: _Optional[str] = ..., experiment: _Optional[str] = ..., states: _Optional[_Iterable[_Union[TrialState, str]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    after_index: int
+    def __init__(self, namespace: _Optional[str] = ..., experiment: _Optional[str] = ..., states: _Optional[_Iterable[_Union[TrialState, str]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., after_index: _Optional[int] = ...) -> None: ...
 
 class ListTrialsResponse(_message.Message):
     __slots__ = ("trials", "next_page_token")
@@ -535,46 +589,68 @@ class GetTrialRequest(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., experiment: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class ReadLogsRequest(_message.Message):
-    __slots__ = ("namespace", "experiment", "trial", "follow")
+    __slots__ = ("namespace", "experiment", "trial", "follow", "offset")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     TRIAL_FIELD_NUMBER: _ClassVar[int]
     FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     experiment: str
     trial: str
     follow: bool
-    def __init__(self, namespace: _Optional[str] = ..., experiment: _Optional[str] = ..., trial: _Optional[str] = ..., follow: _Optional[bool] = ...) -> None: ...
+    offset: int
+    def __init__(self, namespace: _Optional[str] = ..., experiment: _Optional[str] = ..., trial: _Optional[str] = ..., follow: _Optional[bool] = ..., offset: _Optional[int] = ...) -> None: ...
 
 class ReadLogsResponse(_message.Message):
-    __slots__ = ("text",)
+    __slots__ = ("text", "offset")
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
     text: bytes
-    def __init__(self, text: _Optional[bytes] = ...) -> None: ...
+    offset: int
+    def __init__(self, text: _Optional[bytes] = ..., offset: _Optional[int] = ...) -> None: ...
 
 class ListMeasurementsRequest(_message.Message):
-    __slots__ = ("namespace", "experiment", "trial", "metric", "page_size", "page_token")
+    __slots__ = ("namespace", "experiment", "trial", "metric", "page_size", "page_token", "after_sequence")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     TRIAL_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     experiment: str
     trial: str
     metric: str
     page_size: int
     page_token: str
-    def __init__(self, namespace: _Optional[str] = ..., experiment: _Optional[str] = ..., trial: _Optional[str] = ..., metric: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    after_sequence: int
+    def __init__(self, namespace: _Optional[str] = ..., experiment: _Optional[str] = ..., trial: _Optional[str] = ..., metric: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., after_sequence: _Optional[int] = ...) -> None: ...
 
 class ListMeasurementsResponse(_message.Message):
     __slots__ = ("measurements", "next_page_token")
     MEASUREMENTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    measurements: _containers.RepeatedCompositeFieldContainer[Measurement]
+    measurements: _containers.RepeatedCompositeFieldContainer[Measured]
     next_page_token: str
-    def __init__(self, measurements: _Optional[_Iterable[_Union[Measurement, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, measurements: _Optional[_Iterable[_Union[Measured, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class Measured(_message.Message):
+    __slots__ = ("sequence", "metric", "text", "number", "step", "time")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    metric: str
+    text: str
+    number: float
+    step: int
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, sequence: _Optional[int] = ..., metric: _Optional[str] = ..., text: _Optional[str] = ..., number: _Optional[float] = ..., step: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Measurement(_message.Message):
     __slots__ = ("metric", "number", "text", "step", "time")

@@ -46,23 +46,24 @@ _ERRORS: Final[dict[grpc.StatusCode, type[KatibError]]] = {
 }
 
 
-def store_error(address: str, error: Any) -> KatibError:
+def store_error(address: str, error: Any, *, what: str = "the store") -> KatibError:
     """Return what a failed call of a store server is.
 
     Args:
         address: The server, for messages.
         error: A ``grpc.RpcError`` with a code.
+        what: Another server, for messages.
     """
     code, text = error.code(), error.details() or ""
     if code in _AWAY:
-        return StoreUnavailable(f"the store at {address} {_AWAY[code]}: {text}")
+        return StoreUnavailable(f"{what} at {address} {_AWAY[code]}: {text}")
     if code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN) and _CUT_OFF.search(text):
-        return StoreUnavailable(f"the connection to the store at {address} broke off: {text}")
+        return StoreUnavailable(f"the connection to {what} at {address} broke off: {text}")
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return InvalidInput(_problems(error) or text)
     if code in _ERRORS:
-        return _ERRORS[code](f"the store at {address}: {text}")
-    return RemoteFault(f"the store at {address} failed: {code.name}: {text}")
+        return _ERRORS[code](f"{what} at {address}: {text}")
+    return RemoteFault(f"{what} at {address} failed: {code.name}: {text}")
 
 
 def _problems(error: Any) -> list[Problem]:

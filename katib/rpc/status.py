@@ -16,12 +16,14 @@ from google.rpc import error_details_pb2, status_pb2
 from katib.rpc.experiment_message import request_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from katib.errors import Problem
 
-__all__ = ["Status", "status_of"]
+__all__ = ["DOMAIN", "Status", "status_of"]
 
+DOMAIN: Final = "katib.kubeflow.org"
+"""Whose words the kinds of failures are."""
 _MOST_VIOLATIONS: Final = 20
 _MOST_VIOLATION_BYTES: Final = 3_000
 """Before base64; beside the message, which is sent twice, that leaves room for what a proxy adds."""
@@ -45,23 +47,46 @@ class Status:
     metadata: tuple[tuple[str, bytes], ...] = ()
 
 
-def status_of(code: str, message: str, problems: Sequence[Problem] = ()) -> Status:
-    """Return the status of a failure; with problems, the message is made of theirs."""
+def status_of(
+    code: str,
+    message: str,
+    problems: Sequence[Problem] = (),
+    *,
+    kind: str = "",
+    field: Callable[[str], str] = request_path,
+) -> Status:
+    """Return the status of a failure; with problems, the message is made of theirs.
+
+    Args:
+        code: The name of a gRPC status.
+        message: A sentence.
+        problems: Faults of the request.
+        kind: One word for the failure, where the service says it beside the code.
+        field: From where a fault is to where it is in the request.
+    """
     found = grpc.StatusCode[code]
-    if not problems:
-        return Status(found, _cut(message))
-    text = _cut("; ".join(problem.katib_text or _sentence(problem) for problem in problems))
-    details = any_pb2.Any()
-    details.Pack(_bad_request(problems))
-    status = status_pb2.Status(code=found.value[0], message=text, details=[details])
+    text = _cut("; ".join(problem.katib_text or _sentence(problem) for problem in problems) if problems else message)
+    details: list[Any] = []
+    if problems:
+        details.append(any_pb2.Any())
+        details[-1].Pack(_bad_request(problems, field))
+    if kind:
+        lines = ",".join(str(problem.line or "") for problem in problems[:_MOST_VIOLATIONS]).strip(",")
+        details.append(any_pb2.Any())
+        details[-1].Pack(
+            error_details_pb2.ErrorInfo(reason=kind, domain=DOMAIN, metadata={"lines": lines} if lines else None)
+        )
+    if not details:
+        return Status(found, text)
+    status = status_pb2.Status(code=found.value[0], message=text, details=details)
     return Status(found, text, (("grpc-status-details-bin", status.SerializeToString()),))
 
 
-def _bad_request(problems: Sequence[Problem]) -> Any:
+def _bad_request(problems: Sequence[Problem], path: Callable[[str], str]) -> Any:
     """Return the first of the problems with their places, as many as fit."""
     bad = error_details_pb2.BadRequest()
     for problem in problems[:_MOST_VIOLATIONS]:
-        field, description = _shortened(request_path(problem.path)), _shortened(_description(problem))
+        field, description = _shortened(path(problem.path)), _shortened(_description(problem))
         bad.field_violations.add(field=field, description=description)
         if bad.ByteSize() > _MOST_VIOLATION_BYTES:
             del bad.field_violations[-1]

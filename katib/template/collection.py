@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from katib.api.similar import did_you_mean
 from katib.errors import InvalidInput, Problem
 from katib.template.shared_volumes import SharedVolumes
+from katib.template.trial_environment import trial_environment
 from katib.template.trial_kind import pod_templates, trial_kind
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class CollectorSettings:
         stop_grace: Seconds between TERM and KILL when a trial is stopped early.
         metrics: What to listen for, the objective first; by default all that the trial's objective names.
         webhook: Whether a webhook sees the pods that controllers make of something else than a pod template.
+        trial_index: The trial's place in its experiment, for its environment.
+        parameter_kinds: The types of the experiment's parameters, for the same.
+        checkpoint_path: Where the trial finds what it goes on from; empty where its algorithm does not ask for that.
     """
 
     image: str
@@ -71,6 +75,9 @@ class CollectorSettings:
     stop_grace: int = 30
     metrics: tuple[str, ...] = ()
     webhook: bool = False
+    trial_index: int | None = None
+    parameter_kinds: Mapping[str, str] = field(default_factory=dict)
+    checkpoint_path: str = ""
 
 
 def with_collector(trial: Trial, settings: CollectorSettings) -> dict[str, Any]:
@@ -169,7 +176,7 @@ def collect_from_pod(
             "--",
             *(command or []),
         ]
-    _prepend(container, _trainer_environment(trial, folder))
+    _prepend(container, _trainer_environment(trial, settings, folder))
     said = _document(
         trial,
         settings,
@@ -206,14 +213,18 @@ def _primary(pod_spec: dict[str, Any], trial: Trial, path: str) -> tuple[dict[st
     raise InvalidInput([Problem("spec.trialTemplate.primaryContainerName", message, wanted, hint)])
 
 
-def _trainer_environment(trial: Trial, folder: str) -> list[dict[str, Any]]:
-    return _environment(
-        {
-            "KATIB_TRIAL_NAME": trial.metadata.name,
-            "KATIB_EXPERIMENT_NAME": (trial.metadata.labels or {}).get(_EXPERIMENT_LABEL, ""),
-            "KATIB_METRICS_FILE": f"{folder}/metrics.jsonl",
-        }
+def _trainer_environment(trial: Trial, settings: CollectorSettings, folder: str) -> list[dict[str, Any]]:
+    known = trial_environment(
+        name=trial.metadata.name,
+        experiment=(trial.metadata.labels or {}).get(_EXPERIMENT_LABEL, ""),
+        namespace=trial.metadata.namespace or "default",
+        index=settings.trial_index,
+        assignments=[(item.name, item.value) for item in trial.spec.parameter_assignments],
+        kinds=settings.parameter_kinds,
     )
+    if settings.checkpoint_path:
+        known["KATIB_TRIAL_DIR"] = settings.checkpoint_path
+    return _environment({**known, "KATIB_METRICS_FILE": f"{folder}/metrics.jsonl"})
 
 
 def _environment(values: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -1,0 +1,232 @@
+"""Reports over Katib's wire, to a DB manager: for trials that have no file to report to. A server that is away costs no training.
+
+Katib's messages have no place for steps. A report that is sent twice is stored once (``katib.store.observation_logs``), so that what
+may have arrived is sent again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import grpc
+
+from katib.errors import Denied, InvalidInput, KatibError, RemoteFault, Retry, StoreUnavailable, Unauthenticated
+from katib.rpc import v1beta1 as wire
+from katib.rpc.wire_time import time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from katib.metrics.reporter import Report
+
+__all__ = ["send"]
+
+_METHOD: Final = "/api.v1.beta1.DBManager/ReportObservationLog"
+_NAMESPACE_KEY: Final = "x-katib-namespace"
+_SHORT: Final = 2.0
+"""Seconds that a server has which did not answer the last time, and at the end of the process."""
+_MOST_WAITING: Final = 100_000
+"""Values kept of a server that is away; the oldest are dropped then."""
+_ROWS: Final = 10_000
+"""In one message."""
+_PAUSE: Final = 0.2
+_AWAY: Final = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.CANCELLED,
+)
+
+
+class _Row(NamedTuple):
+    name: str
+    text: str
+    time: datetime
+
+
+@dataclass(slots=True)
+class _Server:
+    """One trial at one server."""
+
+    address: str
+    trial: str
+    namespace: str
+    channel: Any
+    call: Any
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    waiting: list[_Row] = field(default_factory=list)
+    is_away: bool = False
+    dropped: int = 0
+
+
+_SERVERS: Final[dict[tuple[int, str, str, str], _Server]] = {}
+_LOCK: Final = threading.Lock()
+
+
+def send(
+    address: str,
+    trial: str,
+    reports: Sequence[Report],
+    *,
+    namespace: str = "",
+    timeout: float = 120.0,
+    must_arrive: bool = False,
+) -> None:
+    """Send reports of a trial, those first that could not be sent before.
+
+    Args:
+        address: ``HOST:PORT``; behind ``https://`` with TLS, for which ``KATIB_ROOT_CA`` may name a file of certificates.
+        trial: Its name.
+        reports: What it reports.
+        namespace: Of the trial; empty where the server finds out.
+        timeout: Seconds for all of it.
+        must_arrive: Raise an error instead of a warning.
+
+    Raises:
+        KatibError: They must arrive, and did not; they wait to be sent with the next ones.
+    """
+    try:
+        server = _server(address, trial, namespace)
+    except KatibError as error:
+        if must_arrive:
+            raise
+        warnings.warn(f"metrics are not reported: {error}", RuntimeWarning, stacklevel=4)
+        return
+    rows = [_Row(name, text, report.time) for report in reports for name, text in report.metrics.items()]
+    with server.lock:
+        server.waiting += rows
+        patience = min(timeout, _SHORT) if server.is_away and not must_arrive else timeout
+        try:
+            _send_waiting(server, time.monotonic() + patience)
+        except KatibError as error:
+            said = _failed(server, error, len(rows))
+            if must_arrive:
+                raise
+        else:
+            server.is_away = False
+            said = ""
+    if said:
+        warnings.warn(said, RuntimeWarning, stacklevel=4)
+
+
+def _send_waiting(server: _Server, deadline: float) -> None:
+    while server.waiting:
+        rows = server.waiting[:_ROWS]
+        _call(server, rows, deadline)
+        del server.waiting[: len(rows)]
+
+
+def _call(server: _Server, rows: Sequence[_Row], deadline: float) -> None:
+    request = wire.ReportObservationLogRequest(
+        trial_name=server.trial,
+        observation_log=wire.ObservationLog(
+            metric_logs=[
+                wire.MetricLog(time_stamp=time_text(row.time), metric=wire.Metric(name=row.name, value=row.text))
+                for row in rows
+            ]
+        ),
+    )
+    metadata = [(_NAMESPACE_KEY, server.namespace)] if server.namespace else []
+    if token := os.environ.get("KATIB_REPORT_TOKEN"):
+        metadata.append(("authorization", f"Bearer {token}"))
+    while True:
+        try:
+            # Waits for a server that is not there yet, which gRPC does without giving up.
+            server.call(request, timeout=max(0.01, deadline - time.monotonic()), metadata=metadata, wait_for_ready=True)
+        except grpc.RpcError as error:
+            failure = _error_of(server.address, error)
+            if failure.retry is not Retry.LATER or time.monotonic() + _PAUSE >= deadline:
+                raise failure from error
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def _error_of(address: str, error: Any) -> KatibError:
+    """Return what a failed call is; without the richer details, whose package a trainer need not have."""
+    code, details = error.code(), error.details() or ""
+    said = f"the DB manager at {address}: {details or code.name}"
+    if code in _AWAY:
+        return StoreUnavailable(said)
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        return Unauthenticated(said)
+    if code is grpc.StatusCode.PERMISSION_DENIED:
+        return Denied(said)
+    if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE):
+        return InvalidInput(said)
+    return RemoteFault(said)
+
+
+def _failed(server: _Server, error: KatibError, new: int) -> str:
+    """Note a failure, and return what to say of it; empty where it was said and nothing has changed."""
+    if error.retry is not Retry.LATER:
+        # It would be refused again, and those after it with it.
+        del server.waiting[:]
+        return f"{new} values of metrics are not reported: {error}"
+    surplus = len(server.waiting) - _MOST_WAITING
+    if surplus > 0:
+        del server.waiting[:surplus]
+        server.dropped += surplus
+    known, server.is_away = server.is_away, True
+    if known and not (surplus > 0 and server.dropped == surplus):
+        return ""
+    lost = f" ({server.dropped} older ones are lost)" if server.dropped else ""
+    return f"metrics wait to be reported with the next ones{lost}: {error}"
+
+
+def _server(address: str, trial: str, namespace: str) -> _Server:
+    # By process: a connection does not survive a fork.
+    key = (os.getpid(), address, trial, namespace)
+    with _LOCK:
+        server = _SERVERS.get(key)
+        if server is None:
+            channel = _channel(address)
+            call = channel.unary_unary(
+                _METHOD,
+                request_serializer=wire.ReportObservationLogRequest.SerializeToString,
+                response_deserializer=wire.ReportObservationLogReply.FromString,
+            )
+            server = _SERVERS[key] = _Server(address, trial, namespace, channel, call)
+            if len(_SERVERS) == 1:
+                atexit.register(_say_goodbye)
+        return server
+
+
+def _channel(address: str) -> Any:
+    options = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1_000))
+    scheme, separator, rest = address.partition("://")
+    if separator and scheme == "http":
+        address = rest
+    if not separator or scheme == "http":
+        return grpc.insecure_channel(address, options=options)
+    if scheme != "https":
+        raise InvalidInput(f"the address of a DB manager is HOST:PORT or https://HOST:PORT, not {address!r}")
+    file = os.environ.get("KATIB_ROOT_CA")
+    try:
+        roots = None if not file else Path(file).read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"KATIB_ROOT_CA: {file} cannot be read: {error.strerror}") from error
+    return grpc.secure_channel(rest, grpc.ssl_channel_credentials(roots), options=options)
+
+
+def _say_goodbye() -> None:
+    """Send what could not be sent before, as far as that is quick."""
+    own = [server for (process, *_), server in _SERVERS.items() if process == os.getpid()]
+    deadline = time.monotonic() + _SHORT
+    for server in own:
+        with server.lock:
+            try:
+                _send_waiting(server, deadline)
+            except KatibError as error:
+                message = f"{len(server.waiting)} values of metrics were never reported: {error}"
+                warnings.warn(message, RuntimeWarning, stacklevel=2)
+        server.channel.close()

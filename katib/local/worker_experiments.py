@@ -1,0 +1,272 @@
+"""Ask and tell for every experiment of a store whose trials are run by callers: finds who drives it, and what became of what is over."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final
+
+from katib.engine.status import over
+from katib.errors import Conflict, InvalidInput, KatibError, Problem, StoreUnavailable
+from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
+from katib.local.runtime import WORKERS, runtime_of
+from katib.local.worker_driver import WorkerDriver
+from katib.local.worker_leases import holder_of
+from katib.local.worker_search import ClientReport, check_end, suggested_of_over
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from katib.api.experiment import Experiment
+    from katib.engine.trial import TrialRecord
+    from katib.experiments.protocol import Measurement
+    from katib.local.home import Home
+    from katib.store.full_store import FullStore
+
+__all__ = ["WorkerExperiments"]
+
+_LONGEST_NAME: Final = 255
+_LONGEST_LEASE: Final = 86_400.0
+_MOST_TRIALS: Final = 1_000
+_LET_GO_SECONDS: Final = 10.0
+
+
+class WorkerExperiments:
+    """The experiments whose trials callers run, in this process; implements ``WorkerTrials``.
+
+    Args:
+        home: Where the right to drive an experiment is kept.
+        store: Open for as long as this is.
+    """
+
+    def __init__(self, home: Home, store: FullStore) -> None:
+        self._home = home
+        self._store = store
+        self._lock = threading.Lock()
+        self._drivers: dict[str, WorkerDriver] = {}
+        self._uids: dict[tuple[str, str], str] = {}
+
+    # -- whoever hosts them -------------------------------------------------------------------------------------------
+
+    def host(self, experiment: Experiment) -> None:
+        """Drive an experiment; one that is driven here already is left alone."""
+        uid = experiment.metadata.uid or ""
+        key = (experiment.metadata.namespace or "default", experiment.metadata.name)
+        with self._lock:
+            if uid in self._drivers:
+                return
+            driver = WorkerDriver(self._home, self._store, experiment, ended=self._ended)
+            self._drivers[uid] = driver
+            self._uids[key] = uid
+        driver.start()
+
+    def is_hosted(self, uid: str) -> bool:
+        """Whether an experiment is driven here."""
+        with self._lock:
+            return uid in self._drivers
+
+    def stop(self, uid: str, *, at_once: bool = False) -> None:
+        """End an experiment; with ``at_once`` without waiting for those who run its trials."""
+        driver = self._of(uid)
+        if driver is not None:
+            driver.stop(at_once=at_once)
+
+    def edited(self, uid: str) -> None:
+        """Heed that the store has another spec of an experiment."""
+        driver = self._of(uid)
+        if driver is not None:
+            driver.edited()
+
+    def release(self, uid: str) -> None:
+        """Drive an experiment no longer; returns when another process may."""
+        driver = self._of(uid)
+        if driver is not None:
+            driver.leave()
+            driver.join(_LET_GO_SECONDS)
+
+    def close(self) -> None:
+        """Drive nothing any more; clients are told to ask again, and find what they hold when somebody drives it."""
+        with self._lock:
+            drivers = list(self._drivers.values())
+        for driver in drivers:
+            driver.leave()
+        for driver in drivers:
+            driver.join(_LET_GO_SECONDS)
+
+    def _of(self, uid: str) -> WorkerDriver | None:
+        with self._lock:
+            return self._drivers.get(uid)
+
+    def _ended(self, uid: str) -> None:
+        with self._lock:
+            self._drivers.pop(uid, None)
+            self._uids = {key: known for key, known in self._uids.items() if known != uid}
+
+    # -- clients ------------------------------------------------------------------------------------------------------
+
+    def suggest(
+        self, namespace: str, experiment: str, client_id: str, *, count: int = 1, lease: float = 60.0, wait: float = 0.0
+    ) -> Future[Suggested]:
+        """Give a client trials to run; see ``WorkerTrials``."""
+        return self._ask(
+            namespace,
+            experiment,
+            [*_client_problems(client_id), *_lease_problems(lease), *_count_problems(count)],
+            lambda driver: driver.suggest(client_id, count=count, lease=lease, wait=max(wait, 0.0)),
+            suggested_of_over,
+        )
+
+    def heartbeat(
+        self, namespace: str, experiment: str, client_id: str, trials: Sequence[str] = (), *, lease: float = 60.0
+    ) -> Future[list[HeldTrial]]:
+        """Renew leases; see ``WorkerTrials``."""
+        return self._ask(
+            namespace,
+            experiment,
+            [*_client_problems(client_id), *_lease_problems(lease)],
+            lambda driver: driver.heartbeat(client_id, trials, lease),
+            lambda found: [
+                HeldTrial(name, lost=True, should_stop=True, reason=_over_sentence(found)) for name in trials
+            ],
+        )
+
+    def report(
+        self,
+        namespace: str,
+        experiment: str,
+        trial: str,
+        client_id: str,
+        measurements: Sequence[Measurement],
+        *,
+        request_id: str = "",
+    ) -> Future[StopOrder]:
+        """Record values of metrics; see ``WorkerTrials``."""
+
+        def without(found: Experiment) -> StopOrder:
+            self._store.trial(found.metadata.uid or "", trial)
+            raise Conflict(f"trial {trial!r} takes no more values: {_over_sentence(found)}")
+
+        return self._ask(
+            namespace,
+            experiment,
+            [*_client_problems(client_id), *_measurement_problems(measurements)],
+            lambda driver: driver.report(ClientReport(trial, client_id, measurements, request_id)),
+            without,
+        )
+
+    def complete(
+        self,
+        namespace: str,
+        experiment: str,
+        trial: str,
+        client_id: str,
+        outcome: Outcome,
+        *,
+        measurements: Sequence[Measurement] = (),
+        message: str = "",
+        request_id: str = "",
+    ) -> Future[TrialRecord]:
+        """Record how a trial ended; see ``WorkerTrials``."""
+
+        def without(found: Experiment) -> TrialRecord:
+            uid = found.metadata.uid or ""
+            record = self._store.trial(uid, trial)
+            check_end(record, holder_of(self._store.job(uid, trial)), client_id, outcome)
+            return record
+
+        return self._ask(
+            namespace,
+            experiment,
+            [*_client_problems(client_id), *_measurement_problems(measurements)],
+            lambda driver: driver.complete(ClientReport(trial, client_id, measurements, request_id), outcome, message),
+            without,
+        )
+
+    def should_stop(self, namespace: str, experiment: str, trial: str, client_id: str) -> Future[StopOrder]:
+        """Say whether to go on with a trial; see ``WorkerTrials``."""
+
+        def without(found: Experiment) -> StopOrder:
+            self._store.trial(found.metadata.uid or "", trial)
+            return StopOrder(should_stop=True, reason=_over_sentence(found))
+
+        return self._ask(
+            namespace,
+            experiment,
+            _client_problems(client_id),
+            lambda driver: driver.should_stop(trial, client_id),
+            without,
+        )
+
+    def _ask(
+        self,
+        namespace: str,
+        experiment: str,
+        problems: Sequence[Problem],
+        of_driver: Callable[[WorkerDriver], Future[Any] | None],
+        of_over: Callable[[Experiment], Any],
+    ) -> Future[Any]:
+        """Ask who drives an experiment; or, if it is over, answer from what is recorded."""
+        if problems:
+            return _failed(InvalidInput(problems))
+        with self._lock:
+            driver = self._drivers.get(self._uids.get((namespace, experiment), ""))
+        asked = None if driver is None else of_driver(driver)
+        if asked is not None:
+            return asked
+        try:
+            found = self._store.experiment(namespace, experiment)
+            _check_run_by_callers(found)
+            if not over(found.status):
+                return _failed(StoreUnavailable(f"nobody drives experiment {experiment!r} at this moment: ask again"))
+            answer: Future[Any] = Future()
+            answer.set_result(of_over(found))
+            return answer  # noqa: TRY300 - an ``else`` would be farther from what it is about
+        except KatibError as error:
+            return _failed(error)
+
+
+def _check_run_by_callers(experiment: Experiment) -> None:
+    if runtime_of(experiment) != WORKERS:
+        raise Conflict(
+            f"the trials of experiment {experiment.metadata.name!r} are run by its template, not by callers: "
+            "create an experiment without a trialTemplate for that"
+        )
+
+
+def _over_sentence(experiment: Experiment) -> str:
+    current = experiment.status.conditions[-1] if experiment.status and experiment.status.conditions else None
+    return f"experiment {experiment.metadata.name!r} is over{f': {current.message}' if current else ''}"
+
+
+def _failed(error: KatibError) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future
+
+
+def _client_problems(client_id: str) -> list[Problem]:
+    if not client_id:
+        return [Problem("client_id", "is required: a name of the worker's own that stays the same after a restart")]
+    if len(client_id) > _LONGEST_NAME:
+        return [Problem("client_id", f"must have at most {_LONGEST_NAME} characters", client_id)]
+    return []
+
+
+def _lease_problems(lease: float) -> list[Problem]:
+    if 0 < lease <= _LONGEST_LEASE:
+        return []
+    return [Problem("lease", f"must be more than 0 and at most {_LONGEST_LEASE:g} seconds", lease)]
+
+
+def _count_problems(count: int) -> list[Problem]:
+    if 1 <= count <= _MOST_TRIALS:
+        return []
+    return [Problem("count", f"must be from 1 to {_MOST_TRIALS}", count)]
+
+
+def _measurement_problems(measurements: Sequence[Measurement]) -> list[Problem]:
+    return [
+        Problem(f"measurements[{index}].metric", f"must have from 1 to {_LONGEST_NAME} characters", each.name)
+        for index, each in enumerate(measurements)
+        if not 1 <= len(each.name) <= _LONGEST_NAME
+    ]

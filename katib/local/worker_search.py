@@ -1,0 +1,489 @@
+"""One experiment whose trials are run by callers, in memory: its trials, who holds them, its algorithm, and what is to be recorded next.
+
+``WorkerDriver`` calls it from one thread, inside the transactions of its turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from katib.algorithm import early_stoppers, registry
+from katib.api.trial import TrialState
+from katib.engine import creation, outcome
+from katib.engine.ledger import Ledger
+from katib.engine.observe import observation_from
+from katib.engine.plan import CreateTrials, RequestSuggestions, Snapshot, StartTrial, StopTrial, plan
+from katib.engine.policy import LOCAL
+from katib.engine.status import over
+from katib.errors import Conflict, NotFound
+from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
+from katib.local.early_stopping import MESSAGE, Watcher
+from katib.local.suggesting import Suggester
+from katib.local.worker_leases import Lease, Leases, holder_of, job_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from katib.api.experiment import Experiment
+    from katib.engine.plan import Plan
+    from katib.engine.trial import TrialRecord
+    from katib.experiments.protocol import Measurement
+    from katib.store.full_store import FullStore
+    from katib.store.protocol import EventKind
+
+__all__ = ["ClientReport", "WorkerSearch", "check_end", "suggested_of_over"]
+
+_MOST_ATTEMPTS: Final = 3
+"""Clients that may lose a trial before it has failed."""
+_LEASE_AFTER_RESTART: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClientReport:
+    """What a client says of one of its trials."""
+
+    trial: str
+    client: str
+    measurements: Sequence[Measurement]
+    request_id: str
+
+
+class WorkerSearch:
+    """The experiment as the store has it, and what was changed since; open until it is over (``with``).
+
+    Args:
+        store: Asked inside the transaction of a turn.
+        experiment: As it is recorded.
+        wake: Called by other threads when there is something to take in.
+    """
+
+    def __init__(self, store: FullStore, experiment: Experiment, wake: Callable[[], None]) -> None:
+        self._store = store
+        self._experiment = experiment
+        self.uid = experiment.metadata.uid or ""
+        self._name = experiment.metadata.name
+        self._wake = wake
+        self._ledger = Ledger(experiment)
+        self._leases = Leases()
+        self._dirty: dict[str, TrialRecord] = {}
+        self._jobs: dict[str, dict[str, Any]] = {}
+        self._free: list[str] = []
+        self._stops = 0
+        self._watcher: Watcher | None = None
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        spec = self._experiment.spec
+        with contextlib.ExitStack() as stack:
+            algorithm = registry.create(self._experiment, spec.seed or 0)
+            if spec.early_stopping is not None:
+                stopper = early_stoppers.create(self._experiment, spec.seed or 0)
+                watcher = Watcher(stopper, spec, wake=self._wake, stored=self._reported)
+                self._watcher = stack.enter_context(contextlib.closing(watcher))
+            self._load()
+            self._suggester = stack.enter_context(contextlib.closing(Suggester(algorithm, spec, self._wake)))
+            self._inform(self._ledger)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _load(self) -> None:
+        now = time.monotonic()
+        for record in self._store.trials(self.uid):
+            self._ledger.record(record)
+            if record.state is TrialState.RUNNING:
+                client = holder_of(self._store.job(self.uid, record.name))
+                checkpoint, next_sequence = self._store.collector_state(self.uid, record.name)
+                reports = dict.fromkeys((checkpoint or {}).get("reports", ()))
+                self._leases.grant(
+                    record.name,
+                    Lease(client, _LEASE_AFTER_RESTART, now + _LEASE_AFTER_RESTART, next_sequence, reports),
+                )
+                if self._watcher is not None:
+                    self._watcher.report(record.name, self._reported(record.name, self._watcher.metric))
+            elif self._watcher is not None and not record.state.is_active:
+                self._watcher.recall(record.name)
+
+    def _reported(self, name: str, metric: str) -> list[float | None]:
+        return [observed.value for observed in self._store.series(self.uid, name, metric)]
+
+    # -- a turn -------------------------------------------------------------------------------------------------------
+
+    def heed(self, experiment: Experiment) -> None:
+        """Take another spec over; what is known of trials stays."""
+        self._experiment = experiment.model_copy(update={"status": self._experiment.status})
+
+    def stop(self, stops: int) -> None:
+        """Have the experiment end; from the second time on without waiting for clients."""
+        self._stops = max(self._stops, stops)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the experiment has its result."""
+        return over(self._experiment.status)
+
+    @property
+    def is_computing(self) -> bool:
+        """Whether the algorithm works on an answer."""
+        return self._suggester.is_computing
+
+    @property
+    def first_end(self) -> float | None:
+        """When the next lease ends if nobody renews it, by the monotonic clock."""
+        return self._leases.first_end()
+
+    def take_in(self) -> None:
+        """Take in what time and other threads brought: leases that ended, verdicts, points."""
+        self._expire()
+        self._heed_stopper()
+        self.take_points()
+
+    def ask(self, decided: Plan) -> bool:
+        """Ask the algorithm for the points that a plan wants; returns whether it does."""
+        for action in decided.actions:
+            if isinstance(action, RequestSuggestions) and not self._suggester.state.waiting:
+                self._suggester.request(action.count)
+                return True
+        return False
+
+    def ask_stopper(self) -> None:
+        """Have the early stopper look at what is new and durable."""
+        if self._watcher is not None:
+            self._watcher.ask()
+
+    @property
+    def has_stopper(self) -> bool:
+        """Whether trials are stopped early."""
+        return self._watcher is not None
+
+    def take_points(self) -> bool:
+        """Take in the algorithm's points if they have come; returns whether."""
+        answer = self._suggester.take()
+        if answer is None or over(self._experiment.status):
+            return False
+        if answer.details:
+            self._event("AlgorithmFailed", answer.details, kind="Warning")
+        points = [
+            (tuple((each.name, each.value) for each in point.assignments()), point.labels) for point in answer.points
+        ]
+        self._create(creation.trial_records(self._experiment, self._ledger.next_index, points, _now()))
+        return True
+
+    def settle(self) -> Plan:
+        """Plan until a plan changes no record any more."""
+        while True:
+            self._inform(self._dirty.values())
+            decided = plan(
+                Snapshot(
+                    experiment=self._experiment,
+                    ledger=self._ledger,
+                    suggestions=self._suggester.state,
+                    now=_now(),
+                    stop_requested=self._stops > 0,
+                    policy=LOCAL,
+                )
+            )
+            changed = False
+            for action in decided.actions:
+                if isinstance(action, CreateTrials):
+                    self._create(action.records)
+                    changed = True
+                elif isinstance(action, StopTrial):
+                    self._mark_stopping(self._ledger.trial(action.name), action)
+                    changed = True
+            if not changed:
+                self._free = [action.name for action in decided.actions if isinstance(action, StartTrial)]
+                return decided
+
+    def _inform(self, records: Iterable[TrialRecord]) -> None:
+        records = tuple(records)
+        self._suggester.record(records)
+        if self._watcher is not None:
+            self._watcher.record(records)
+
+    def write(self, decided: Plan) -> None:
+        """Put everything that was changed into the store."""
+        if self._dirty:
+            self._store.record_trials(self.uid, tuple(self._dirty.values()))
+            for name, job in self._jobs.items():
+                self._store.save_job(self.uid, name, job)
+            for record in self._dirty.values():
+                if record.state in (TrialState.FAILED, TrialState.METRICS_UNAVAILABLE):
+                    reason = record.reason.partition(".")[0]
+                    self._event(reason, record.message, kind="Warning", trial=record.name)
+            self._dirty, self._jobs = {}, {}
+        status = decided.status
+        if status != self._experiment.status:
+            before = self._experiment.status.conditions[-1:] if self._experiment.status else []
+            after = status.conditions[-1:]
+            if after and [(c.type, c.reason) for c in before or ()] != [(c.type, c.reason) for c in after]:
+                kind: EventKind = "Warning" if after[0].type == "Failed" else "Normal"
+                self._event(after[0].reason or after[0].type, after[0].message or "", kind=kind)
+            self._experiment = self._experiment.model_copy(update={"status": status})
+            self._store.save_status(self.uid, status)
+
+    def _event(self, reason: str, message: str, *, kind: EventKind = "Normal", trial: str | None = None) -> None:
+        self._store.record_event(self.uid, reason, message, kind=kind, trial=trial)
+
+    # -- trials -------------------------------------------------------------------------------------------------------
+
+    def _create(self, records: Iterable[TrialRecord]) -> None:
+        for record in records:
+            if record.state.is_active and record.attempt > 1:
+                self._clear(record.name)
+            if record.state.is_active and record.attempt <= 1 and self._watcher is not None:
+                record = replace(record, rules=self._watcher.rules)  # noqa: PLW2901 - the same trial
+            self._update(record)
+
+    def _clear(self, name: str) -> None:
+        """Forget what a trial reported: it is run again."""
+        self._store.clear_observations(self.uid, name)
+        if self._watcher is not None:
+            self._watcher.forget(name)
+
+    def _update(self, record: TrialRecord) -> None:
+        self._ledger.record(record)
+        self._dirty[record.name] = record
+        if not record.state.is_active or record.state is TrialState.CREATED:
+            self._leases.end(record.name)
+
+    def _mark_stopping(self, record: TrialRecord, action: StopTrial) -> None:
+        """Order the end of a trial: its client is told when it next says something; without one it ends now."""
+        stopping = replace(record, stopping=action.final, reason=action.reason, message=action.message)
+        if record.name in self._leases and self._stops <= 1:
+            self._update(stopping)
+        else:
+            self._update(replace(stopping, state=action.final, stopping=None, finished=_now()))
+
+    def _heed_stopper(self) -> None:
+        judgement = self._watcher.take() if self._watcher is not None else None
+        if judgement is None:
+            return
+        if judgement.error:
+            self._event("EarlyStopperFailed", f"{judgement.error}\n{judgement.details}", kind="Warning")
+        if self._stops or over(self._experiment.status):
+            return
+        for verdict in judgement.verdicts:
+            if verdict.name not in self._leases:
+                continue
+            record = self._ledger.trial(verdict.name)
+            if record.stopping is None and record.attempt == verdict.attempt:
+                message = f"{MESSAGE}: {verdict.sentence}"
+                action = StopTrial(record.name, TrialState.EARLY_STOPPED, "TrialEarlyStopped", message)
+                self._mark_stopping(record, action)
+                self._event("TrialEarlyStopped", message, trial=record.name)
+
+    def _expire(self) -> None:
+        """Take trials from clients that have been silent for too long."""
+        for name in self._leases.expired(time.monotonic()):
+            record, lease = self._ledger.trial(name), self._leases.get(name)
+            silent = f"client {lease.client!r} was silent for {lease.seconds:g} s" if lease else "its client is gone"
+            self._event("WorkerLost", f"Its {silent}", kind="Warning", trial=name)
+            if record.stopping is not None:
+                self._finish(record, outcome.JobOutcome("failed", message=silent))
+            elif record.attempt >= _MOST_ATTEMPTS:
+                message = f"Trial has failed: {silent}, the last of {record.attempt}"
+                self._update(
+                    replace(record, state=TrialState.FAILED, finished=_now(), reason="WorkerLost", message=message)
+                )
+            else:
+                self._clear(name)
+                self._update(record.again(f"Trial is given to somebody else: {silent}"))
+
+    def _finish(self, record: TrialRecord, job: outcome.JobOutcome, evidence: Sequence[str] = ()) -> TrialRecord:
+        now = _now()
+        summaries = self._store.summaries(self.uid, record.name)
+        ended = outcome.finish(
+            record,
+            job,
+            observation_from(summaries, self._experiment.spec),
+            self._experiment.spec,
+            now=now,
+            ended=now,
+            metrics_complete=True,
+            evidence=evidence,
+            policy=LOCAL,
+        )
+        if ended is None:
+            message = "a job that has ended gives a final record"
+            raise AssertionError(message)
+        self._update(ended)
+        return ended
+
+    # -- what clients ask for -----------------------------------------------------------------------------------------
+
+    def suggest(self, client: str, count: int, lease: float, *, last: bool) -> Suggested | None:
+        """Return a client's trials, of which it may have got new ones; None where it has none yet and may wait."""
+        status = self._experiment.status
+        if over(status):
+            return suggested_of_over(self._experiment)
+        now = time.monotonic()
+        held = self._leases.of(client)
+        for name in held:
+            self._renew(name, now, lease)
+        while len(held) < count and self._free:
+            held.append(self._lend(self._free.pop(0), client, lease, now))
+        if not held and not last:
+            return None
+        state = status.conditions[-1].type if status and status.conditions else ""
+        waiting = "" if len(held) >= count else self._why_not_more()
+        return Suggested(tuple(self._ledger.trial(name) for name in held), state=state, waiting=waiting)
+
+    def _why_not_more(self) -> str:
+        if self._suggester.state.waiting:
+            algorithm = self._experiment.spec.algorithm
+            return f"algorithm {algorithm.algorithm_name if algorithm else ''!r} has no more points yet"
+        return (
+            f"{self._ledger.active_count} trials run, and parallelTrialCount is "
+            f"{self._experiment.spec.parallel_trial_count or 1}"
+        )
+
+    def _lend(self, name: str, client: str, seconds: float, now: float) -> str:
+        record = self._ledger.trial(name)
+        running = replace(
+            record,
+            state=TrialState.RUNNING,
+            started=_now(),
+            attempt=max(record.attempt, 1),
+            reason="TrialRunning",
+            message=f"Trial is run by client {client}",
+        )
+        self._update(running)
+        self._leases.grant(name, Lease(client, seconds, now + seconds))
+        self._jobs[name] = job_of(client)
+        return name
+
+    def _renew(self, name: str, now: float, seconds: float | None = None) -> None:
+        lease = self._leases.get(name)
+        if lease is not None:
+            lease.renew(now, seconds)
+
+    def heartbeat(self, client: str, trials: Sequence[str], lease: float) -> list[HeldTrial]:
+        """Renew leases."""
+        now = time.monotonic()
+        answers = []
+        for name in trials or self._leases.of(client):
+            held = self._leases.get(name)
+            if held is None or held.client != client:
+                answers.append(HeldTrial(name, lost=True, should_stop=True, reason=self._why_not_its(name, client)))
+                continue
+            held.renew(now, lease)
+            order = self._order(self._ledger.trial(name))
+            answers.append(HeldTrial(name, should_stop=order.should_stop, reason=order.reason))
+        return answers
+
+    def should_stop(self, trial: str, client: str) -> StopOrder:
+        """Say whether to go on with a trial."""
+        lease = self._leases.get(trial)
+        if lease is None or lease.client != client:
+            if trial not in self._ledger:
+                raise NotFound(f"experiment {self._name!r} has no trial {trial!r}")
+            return StopOrder(should_stop=True, reason=self._why_not_its(trial, client))
+        lease.renew(time.monotonic())
+        return self._order(self._ledger.trial(trial))
+
+    def report(self, report: ClientReport) -> StopOrder:
+        """Record values."""
+        lease = self._lease_of(report.trial, report.client)
+        lease.renew(time.monotonic())
+        self._append(report, lease)
+        return self._order(self._ledger.trial(report.trial))
+
+    def _append(self, report: ClientReport, lease: Lease) -> None:
+        if not report.measurements or lease.heeded(report.request_id):
+            return
+        with self._store.transaction():  # what the database refuses of one client costs the others nothing
+            self._store.append_observations(
+                self.uid,
+                report.trial,
+                report.measurements,
+                first_sequence=lease.next_sequence,
+                checkpoint={"reports": lease.with_report(report.request_id)},
+            )
+        lease.heed(report.request_id)
+        lease.next_sequence += len(report.measurements)
+        if self._watcher is not None:
+            metric = self._watcher.metric
+            numbers = [_number(each.text) for each in report.measurements if each.name == metric]
+            self._watcher.report(report.trial, numbers)
+
+    def complete(self, report: ClientReport, how: Outcome, message: str) -> TrialRecord:
+        """Record how a trial ended."""
+        trial, client = report.trial, report.client
+        if trial in self._ledger and not self._ledger.trial(trial).state.is_active:
+            record = self._ledger.trial(trial)
+            check_end(record, holder_of(self._store.job(self.uid, trial)), client, how)
+            return record
+        self._append(report, self._lease_of(trial, client))
+        record = self._ledger.trial(trial)
+        if how is Outcome.COMPLETED:
+            evidence = [f"client {client!r} reported no value of the objective"]
+            return self._finish(record, outcome.JobOutcome("succeeded"), evidence)
+        reason = "Infeasible" if how is Outcome.INFEASIBLE else "Broken"
+        return self._finish(record, outcome.JobOutcome("failed", reason, message))
+
+    def _lease_of(self, trial: str, client: str) -> Lease:
+        lease = self._leases.get(trial)
+        if lease is not None and lease.client == client:
+            return lease
+        if trial not in self._ledger:
+            raise NotFound(f"experiment {self._name!r} has no trial {trial!r}")
+        raise Conflict(self._why_not_its(trial, client))
+
+    def _why_not_its(self, trial: str, client: str) -> str:
+        if trial not in self._ledger:
+            return f"experiment {self._name!r} has no trial {trial!r}"
+        record, lease = self._ledger.trial(trial), self._leases.get(trial)
+        if lease is not None:
+            return f"trial {trial!r} is run by another client now: this one, {client!r}, was silent for too long"
+        if record.state.is_active:
+            return f"trial {trial!r} is not in the hands of client {client!r} (any more): ask for trials to run"
+        return f"trial {trial!r} has ended ({record.state}): {record.message or record.reason}"
+
+    @staticmethod
+    def _order(record: TrialRecord) -> StopOrder:
+        return StopOrder(record.stopping is not None, record.message if record.stopping is not None else "")
+
+
+def check_end(record: TrialRecord, holder: str, client: str, how: Outcome) -> None:
+    """Accept that a client says again how a trial ended, or says it after it was told to end.
+
+    Raises:
+        Conflict: It was somebody else's trial, or it ended otherwise.
+    """
+    if holder != client:
+        raise Conflict(
+            f"trial {record.name!r} has ended ({record.state}), and was not in the hands of client {client!r}"
+        )
+    failed = record.state is TrialState.FAILED
+    if record.state in (TrialState.KILLED, TrialState.EARLY_STOPPED) or failed == (how is not Outcome.COMPLETED):
+        return
+    raise Conflict(f"trial {record.name!r} has ended otherwise ({record.state}): {record.message or record.reason}")
+
+
+def suggested_of_over(experiment: Experiment) -> Suggested:
+    """Return what whoever asks for trials of an experiment that is over is told."""
+    current = experiment.status.conditions[-1] if experiment.status and experiment.status.conditions else None
+    return Suggested(
+        (),
+        over=True,
+        state=current.type if current else "",
+        reason=(current.message or "") if current else "",
+    )
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,225 @@
+"""What changed since a cursor: the objects of one namespace, or an experiment and its trials, watched while somebody asks.
+
+A watch begins with the first question and ends when nobody has asked for a while. A cursor is a place in what one watch has told; one
+of another watch, or of another process, is answered with everything there is.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from katib.errors import NotFound, StoreUnavailable
+from katib.experiments.protocol import Changes
+from katib.kube.reflector import Reflector
+from katib.operator import kinds
+from katib.operator.cluster_objects import experiment_of, readable
+from katib.operator.trial_objects import record_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from katib.kube.client import Client
+    from katib.kube.resource import Resource
+
+__all__ = ["Watched", "Watches"]
+
+_UNASKED: Final = 60.0
+"""Seconds after which a watch ends that nobody asks."""
+_TO_BEGIN: Final = 30.0
+_DELETED_KEPT: Final = 10_000
+_STALE: Final = 90.0
+"""Seconds without a proof that the watch lives; the server sends a bookmark every minute."""
+
+Object = dict[str, Any]
+Key = tuple[str, str]
+
+
+class _Log:
+    """The objects of one resource by the order of their last change."""
+
+    def __init__(self, client: Client, resource: Resource, namespace: str, *, selector: str, wake: Callable[[], int]):
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._changed: dict[str, tuple[int, Object]] = {}
+        """By uid, newest change last."""
+        self._deleted: dict[str, tuple[int, Object]] = {}
+        self.reflector = Reflector(
+            client, resource, namespace=namespace, label_selector=selector, on_change=self._saw, idle_seconds=_STALE
+        )
+
+    def _saw(self, old: Object | None, new: Object | None) -> None:
+        """Note a change; in the reflector's thread."""
+        with self._lock:
+            if old is not None and (new is None or new["metadata"]["uid"] != old["metadata"]["uid"]):
+                uid = old["metadata"]["uid"]
+                self._changed.pop(uid, None)
+                self._deleted[uid] = (self._wake(), old)
+                while len(self._deleted) > _DELETED_KEPT:
+                    del self._deleted[next(iter(self._deleted))]
+            if new is not None:
+                uid = new["metadata"]["uid"]
+                self._changed.pop(uid, None)
+                self._changed[uid] = (self._wake(), new)
+
+    def since(self, number: int) -> tuple[list[Object], list[Object]]:
+        """Return what changed after a number, and what is gone since."""
+        with self._lock:
+            return _after(self._changed, number), _after(self._deleted, number)
+
+
+def _after(log: dict[str, tuple[int, Object]], number: int) -> list[Object]:
+    found = []
+    for at, obj in reversed(log.values()):
+        if at <= number:
+            break
+        found.append(obj)
+    found.reverse()
+    return found
+
+
+class Watched:
+    """One namespace, or one experiment with its trials, as it is watched.
+
+    Args:
+        client: Of the server.
+        namespace: Where.
+        name: Of one experiment; None for all of them, without their trials.
+    """
+
+    def __init__(self, client: Client, namespace: str, name: str | None) -> None:
+        self._name = name
+        self._epoch = secrets.token_hex(4)
+        self._lock = threading.Lock()
+        self._number = 0
+        self.asked = time.monotonic()
+        self._experiments = _Log(client, kinds.EXPERIMENTS, namespace, selector="", wake=self._next)
+        self._logs = [self._experiments]
+        if name is not None:
+            selector = f"{kinds.EXPERIMENT_LABEL}={name}"
+            self._trials = _Log(client, kinds.TRIALS, namespace, selector=selector, wake=self._next)
+            self._logs.append(self._trials)
+        self._begun = False
+
+    def _next(self) -> int:
+        with self._lock:
+            self._number += 1
+            return self._number
+
+    def begin(self) -> None:
+        """Watch, and wait until everything there is is known.
+
+        Raises:
+            StoreUnavailable: The server does not answer.
+        """
+        with self._lock:
+            begun, self._begun = self._begun, True
+        if not begun:
+            for log in self._logs:
+                log.reflector.start()
+        until = time.monotonic() + _TO_BEGIN
+        for log in self._logs:
+            while not log.reflector.wait_synced(0.2):
+                if time.monotonic() > until:
+                    raise StoreUnavailable(f"the API server cannot be watched: {log.reflector.failure or 'no answer'}")
+
+    def stop(self) -> None:
+        """Watch no more."""
+        for log in self._logs:
+            log.reflector.stop()
+
+    def since(self, cursor: str) -> Changes:
+        """Return what changed since a cursor.
+
+        Raises:
+            StoreUnavailable: What there is now is not known: the server has not been heard of for a while.
+        """
+        self.asked = time.monotonic()
+        for log in self._logs:
+            if log.reflector.staleness > _STALE + _TO_BEGIN:
+                raise StoreUnavailable(f"the API server cannot be watched: {log.reflector.failure or 'it is silent'}")
+        epoch, _, place = cursor.partition(".")
+        begins = epoch != self._epoch
+        number = 0 if begins or not place.isdecimal() else int(place)
+        with self._lock:
+            now = self._number
+        changed, deleted = self._experiments.since(number)
+        mine = _Named(self._name)
+        trials: list[Object] = []
+        if self._name is not None:
+            trials, _ = self._trials.since(number)
+        records = [record for each in trials if (record := record_of(each)) is not None]
+        return Changes(
+            cursor=f"{self._epoch}.{now}",
+            experiments=tuple(readable(mine.of(changed))),
+            trials=tuple(records),
+            deleted=() if begins else tuple(map(_key, mine.of(deleted))),
+        )
+
+
+class _Named:
+    def __init__(self, name: str | None) -> None:
+        self._name = name
+
+    def of(self, objects: Iterable[Object]) -> list[Object]:
+        return [each for each in objects if self._name is None or each["metadata"]["name"] == self._name]
+
+
+def _key(obj: Object) -> tuple[str, str, str]:
+    metadata = obj["metadata"]
+    return metadata["namespace"], metadata["name"], metadata["uid"]
+
+
+class Watches:
+    """The watches of one client, each for as long as somebody asks.
+
+    Args:
+        client: Of the server.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._watched: dict[tuple[str, str | None], Watched] = {}
+
+    def changes(self, namespace: str, name: str | None, cursor: str) -> Changes:
+        """Return what changed; see ``Experiments.changes``."""
+        key = (namespace, name)
+        with self._lock:
+            idle = [each for each, of in self._watched.items() if time.monotonic() - of.asked > _UNASKED]
+            ended = [self._watched.pop(each) for each in idle if each != key]
+            watched = self._watched.get(key)
+        for each in ended:
+            each.stop()
+        if watched is None:
+            self._allowed(namespace, name, cursor)
+            with self._lock:
+                watched = self._watched.setdefault(key, Watched(self._client, namespace, name))
+        watched.begin()
+        return watched.since(cursor)
+
+    def close(self) -> None:
+        """End all of them."""
+        with self._lock:
+            watched, self._watched = self._watched, {}
+        for each in watched.values():
+            each.stop()
+
+    def _allowed(self, namespace: str, name: str | None, cursor: str) -> None:
+        """Ask once for what is to be watched: an error that stays is told to who asks, and not only logged.
+
+        Raises:
+            NotFound: There is no such experiment.
+            Denied: It may not be looked at.
+        """
+        self._client.request("GET", kinds.EXPERIMENTS.path(namespace), query={"limit": 1})
+        if name is None:
+            return
+        try:
+            experiment_of(self._client.get(kinds.EXPERIMENTS, name, namespace))
+        except NotFound:
+            if not cursor:
+                raise
+        self._client.request("GET", kinds.TRIALS.path(namespace), query={"limit": 1})

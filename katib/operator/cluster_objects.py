@@ -1,0 +1,137 @@
+"""Experiments as users write and read them, from and to the objects of an API server."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from katib.api import document as documents
+from katib.api.defaults import with_defaults
+from katib.api.parse import parse_experiment
+from katib.api.partial import partial_experiment
+from katib.errors import InvalidExperiment, InvalidInput, Problem, Unsupported
+from katib.operator.admitted import with_status
+from katib.operator.kinds import REQUEST_ID, STOP
+from katib.store.protocol import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from katib.api.experiment import Experiment
+    from katib.operator.cluster_client import ClusterClient
+
+__all__ = ["event_of", "experiment_of", "object_of", "readable", "single_document", "state_of"]
+
+_OF_THE_SERVER: Final = (
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "managedFields",
+    "selfLink",
+)
+"""Of the metadata; a document that was read from a cluster can be written to another one."""
+_WITHOUT_TEMPLATE: Final = (
+    "an experiment without spec.trialTemplate has its trials run by callers, which a cluster's operator does not offer: "
+    "use `katib up` for it, or give it a template"
+)
+
+
+def single_document(text: str) -> dict[str, Any]:
+    """Return the one document of a text.
+
+    Raises:
+        InvalidExperiment: It has several, or none.
+        Unsupported: It is an experiment whose trials callers would run.
+    """
+    read = documents.load(text)
+    if len(read) != 1:
+        raise InvalidExperiment([Problem("", f"one experiment is wanted here, not {len(read)}")])
+    content = read[0].content
+    spec = content.get("spec")
+    if content.get("kind") == "Experiment" and isinstance(spec, dict) and spec.get("trialTemplate") is None:
+        raise Unsupported(_WITHOUT_TEMPLATE)
+    return content
+
+
+def object_of(content: Mapping[str, Any], namespace: str, request_id: str) -> dict[str, Any]:
+    """Return the object to create for a document that was admitted: as its user wrote it, without defaults."""
+    document: dict[str, Any] = parse_experiment(content).to_document()
+    document.pop("status", None)
+    metadata = {name: value for name, value in document["metadata"].items() if name not in _OF_THE_SERVER}
+    kept = {name: text for name, text in (metadata.get("annotations") or {}).items() if name not in (STOP, REQUEST_ID)}
+    document["metadata"] = {**metadata, "namespace": namespace, "annotations": {**kept, REQUEST_ID: request_id}}
+    # Numbers that remember how they were written are plain ones from here on.
+    plain: dict[str, Any] = json.loads(json.dumps(document))
+    return plain
+
+
+def experiment_of(resource: Mapping[str, Any]) -> Experiment:
+    """Return an experiment with its defaults and its status.
+
+    Fields that somebody else's CRD has let in are left out: whether it can run, the operator says in its status.
+
+    Raises:
+        InvalidExperiment: It is none.
+    """
+    metadata = {name: value for name, value in resource["metadata"].items() if name != "managedFields"}
+    document = {
+        "apiVersion": resource.get("apiVersion"),
+        "kind": resource.get("kind"),
+        "metadata": metadata,
+        "spec": resource.get("spec") or {},
+    }
+    try:
+        found = parse_experiment(document)
+    except InvalidInput as error:
+        part = partial_experiment(document, error.problems)
+        if part is None:
+            raise
+        found = part.experiment
+    return with_status(with_defaults(found), resource.get("status"))
+
+
+def readable(resources: Iterable[Mapping[str, Any]]) -> list[Experiment]:
+    """Return the experiments among objects; what is none at all is left out, as one such object hides no other."""
+    found = []
+    for resource in resources:
+        try:
+            found.append(experiment_of(resource))
+        except InvalidInput:
+            continue
+    return found
+
+
+def state_of(experiment: Experiment) -> str:
+    """Return where an experiment stands: its current condition; ``Created`` before its operator has seen it."""
+    conditions = experiment.status.conditions if experiment.status else []
+    return next((each.type for each in reversed(conditions) if each.status == "True"), "Created")
+
+
+def event_of(document: Mapping[str, Any]) -> Event:
+    """Return what an Event object tells; it may be written by any program, and by the rules of either of its APIs."""
+    about = document.get("involvedObject") or {}
+    series = document.get("series") or {}
+    created = (document.get("metadata") or {}).get("creationTimestamp")
+    first = document.get("firstTimestamp") or document.get("eventTime") or created
+    last = series.get("lastObservedTime") or document.get("lastTimestamp") or first
+    return Event(
+        reason=str(document.get("reason") or ""),
+        message=str(document.get("message") or ""),
+        kind="Warning" if document.get("type") == "Warning" else "Normal",
+        trial=str(about.get("name") or "") if about.get("kind") == "Trial" else None,
+        count=int(series.get("count") or document.get("count") or 1),
+        first=_moment(first),
+        last=_moment(last),
+    )
+
+
+def _moment(text: str | None) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else datetime.fromtimestamp(0, UTC)
+
+
+def label_selector(labels: Mapping[str, str]) -> str:
+    """Return the selector of objects that have all of some labels."""
+    return ",".join(f"{name}={text}" for name, text in sorted(labels.items()))

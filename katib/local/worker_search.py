@@ -141,6 +141,11 @@ class WorkerSearch:
     def take_in(self) -> None:
         """Take in what time and other threads brought: leases that ended, verdicts, points."""
         self._expire()
+        if self._stops > 1:
+            for name in list(self._leases):
+                record = self._ledger.trial(name)
+                if record.stopping is not None:
+                    self._update(replace(record, state=record.stopping, stopping=None, finished=_now()))
         self._heed_stopper()
         self.take_points()
 

@@ -69,7 +69,9 @@ class ClusterAddress:
             config.load_kube_config(named, client_configuration=configuration, persist_config=False)
         except Exception as error:  # a kubeconfig is a user's file; whatever is wrong with it is told
             said = " ".join(str(error).split())
-            raise Unsupported(f"no Kubernetes cluster to talk to: run inside one, or set KUBECONFIG ({said})") from error
+            raise Unsupported(
+                f"no Kubernetes cluster to talk to: run inside one, or set KUBECONFIG ({said})"
+            ) from error
         return cls(configuration)
 
     def client_of(self, token: str) -> ClusterClient:

@@ -15,12 +15,13 @@ from katib.errors import NotFound, StoreUnavailable
 from katib.experiments.protocol import Changes
 from katib.kube.reflector import Reflector
 from katib.operator import kinds
-from katib.operator.cluster_objects import experiment_of, readable
+from katib.operator.cluster_objects import readable
 from katib.operator.trial_objects import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from katib.engine.trial import TrialRecord
     from katib.kube.client import Client
     from katib.kube.resource import Resource
 
@@ -40,7 +41,9 @@ Key = tuple[str, str]
 class _Log:
     """The objects of one resource by the order of their last change."""
 
-    def __init__(self, client: Client, resource: Resource, namespace: str, *, selector: str, wake: Callable[[], int]):
+    def __init__(
+        self, client: Client, resource: Resource, namespace: str, *, selector: str, wake: Callable[[], int]
+    ) -> None:
         self._wake = wake
         self._lock = threading.Lock()
         self._changed: dict[str, tuple[int, Object]] = {}
@@ -90,6 +93,7 @@ class Watched:
     """
 
     def __init__(self, client: Client, namespace: str, name: str | None) -> None:
+        self._namespace = namespace
         self._name = name
         self._epoch = secrets.token_hex(4)
         self._lock = threading.Lock()
@@ -145,26 +149,29 @@ class Watched:
         number = 0 if begins or not place.isdecimal() else int(place)
         with self._lock:
             now = self._number
-        changed, deleted = self._experiments.since(number)
-        mine = _Named(self._name)
-        trials: list[Object] = []
-        if self._name is not None:
-            trials, _ = self._trials.since(number)
-        records = [record for each in trials if (record := record_of(each)) is not None]
+        changed, deleted = map(self._named, self._experiments.since(number))
         return Changes(
             cursor=f"{self._epoch}.{now}",
-            experiments=tuple(readable(mine.of(changed))),
-            trials=tuple(records),
-            deleted=() if begins else tuple(map(_key, mine.of(deleted))),
+            experiments=tuple(readable(changed)),
+            trials=tuple(self._records(number, begins=begins)),
+            deleted=() if begins else tuple(map(_key, deleted)),
         )
 
-
-class _Named:
-    def __init__(self, name: str | None) -> None:
-        self._name = name
-
-    def of(self, objects: Iterable[Object]) -> list[Object]:
+    def _named(self, objects: Iterable[Object]) -> list[Object]:
         return [each for each in objects if self._name is None or each["metadata"]["name"] == self._name]
+
+    def _records(self, number: int, *, begins: bool) -> list[TrialRecord]:
+        if self._name is None:
+            return []
+        there = self._experiments.reflector.get(self._namespace, self._name)
+        if there is None:
+            if begins:
+                raise NotFound(f"there is no experiment {self._namespace}/{self._name}")
+            return []
+        changed, _ = self._trials.since(number)
+        uid = there["metadata"]["uid"]
+        of_it = [each for each in changed if each["metadata"]["labels"].get(kinds.EXPERIMENT_UID_LABEL) == uid]
+        return [record for each in of_it if (record := record_of(each)) is not None]
 
 
 def _key(obj: Object) -> tuple[str, str, str]:
@@ -194,7 +201,7 @@ class Watches:
         for each in ended:
             each.stop()
         if watched is None:
-            self._allowed(namespace, name, cursor)
+            self._allowed(namespace, name)
             with self._lock:
                 watched = self._watched.setdefault(key, Watched(self._client, namespace, name))
         watched.begin()
@@ -207,7 +214,7 @@ class Watches:
         for each in watched.values():
             each.stop()
 
-    def _allowed(self, namespace: str, name: str | None, cursor: str) -> None:
+    def _allowed(self, namespace: str, name: str | None) -> None:
         """Ask once for what is to be watched: an error that stays is told to who asks, and not only logged.
 
         Raises:
@@ -217,9 +224,5 @@ class Watches:
         self._client.request("GET", kinds.EXPERIMENTS.path(namespace), query={"limit": 1})
         if name is None:
             return
-        try:
-            experiment_of(self._client.get(kinds.EXPERIMENTS, name, namespace))
-        except NotFound:
-            if not cursor:
-                raise
+        self._client.get(kinds.EXPERIMENTS, name, namespace)
         self._client.request("GET", kinds.TRIALS.path(namespace), query={"limit": 1})

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from katib.api.experiment import Experiment
-    from katib.operator.cluster_client import ClusterClient
 
-__all__ = ["event_of", "experiment_of", "object_of", "readable", "single_document", "state_of"]
+__all__ = ["event_of", "experiment_of", "label_selector", "object_of", "readable", "single_document", "state_of"]
 
 _OF_THE_SERVER: Final = (
     "uid",

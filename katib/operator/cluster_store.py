@@ -66,12 +66,18 @@ class ClusterStore(StoreClient):
     def knows_deleted(self, namespace: str, uid: str) -> bool:
         """Whether the store was told that the object of an experiment is gone, or never heard of it."""
         try:
-            found = self._call(
-                "GetExperiment", wire.GetExperimentRequest(namespace=namespace, experiment_id=uid)
-            )
+            found = self._call("GetExperiment", wire.GetExperimentRequest(namespace=namespace, experiment_id=uid))
         except NotFound:
             return True
         return bool(found.HasField("delete_time"))
+
+    def deleted_experiments(self, namespace: str, name: str) -> list[str]:
+        """Return the uids of the deleted experiments that had a name."""
+        quoted = name.replace("'", "''")
+        request = wire.FindExperimentsRequest(
+            namespace=namespace, filter=f"attributes.name = '{quoted}'", lifecycle=wire.DELETED_ONLY
+        )
+        return [each.id for each in self._call("FindExperiments", request).experiments]
 
     def purge(self, namespace: str, uid: str) -> None:
         """Remove everything that was recorded of an experiment; of one that is not there, there is nothing to remove.

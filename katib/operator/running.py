@@ -34,6 +34,7 @@ from katib.operator.trial_objects import compact, record_of
 from katib.operator.workers import Workers
 from katib.rpc.store_client import StoreClient
 from katib.template.collection import CollectorSettings
+from katib.template.trial_environment import parameter_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -358,6 +359,8 @@ class Operator:
 
     def _collector_settings(self, trial: Trial) -> CollectorSettings:
         settings, spec = self._settings, trial.spec.metrics_collector
+        state = self.parts.states.get((trial.metadata.labels or {}).get(kinds.EXPERIMENT_UID_LABEL, ""))
+        index = (trial.metadata.annotations or {}).get(kinds.INDEX, "")
         kind = spec.collector.kind if spec and spec.collector else "StdOut"
         found = CollectorSettings(
             image=settings.collector_image,
@@ -366,15 +369,13 @@ class Operator:
             report_token=self._token_of(trial.metadata.namespace or "", trial.metadata.name),
             store_ca=_certificates(settings),
             webhook=settings.pod_webhook,
-            metrics=self._metrics_of(trial),
+            # Also what objectives beside the Trial's own one are measured by.
+            metrics=() if state is None else tuple(metric_names(state.experiment.spec)),
+            trial_index=int(index) if index.isdecimal() else None,
+            parameter_kinds=None if state is None else parameter_kinds(state.experiment.spec),
         )
         entry = self._katib_config().collectors.get(kind)
         return found if entry is None else entry.changed(found)
-
-    def _metrics_of(self, trial: Trial) -> tuple[str, ...]:
-        """Return what a trial's collector listens for: also what objectives beside the Trial's own one are measured by."""
-        state = self.parts.states.get((trial.metadata.labels or {}).get(kinds.EXPERIMENT_UID_LABEL, ""))
-        return () if state is None else tuple(metric_names(state.experiment.spec))
 
     def _current(self) -> Iterator[tuple[str, str, str, int]]:
         for kind, cache in (("experiments", self.parts.experiments), ("trials", self.parts.trials)):

@@ -62,8 +62,7 @@ class CollectorSettings:
         metrics: What to listen for, the objective first; by default all that the trial's objective names.
         webhook: Whether a webhook sees the pods that controllers make of something else than a pod template.
         trial_index: The trial's place in its experiment, for its environment.
-        parameter_kinds: The types of the experiment's parameters, for the same.
-        checkpoint_path: Where the trial finds what it goes on from; empty where its algorithm does not ask for that.
+        parameter_kinds: The types of the experiment's parameters, for the same; None where they are not known.
     """
 
     image: str
@@ -76,8 +75,7 @@ class CollectorSettings:
     metrics: tuple[str, ...] = ()
     webhook: bool = False
     trial_index: int | None = None
-    parameter_kinds: Mapping[str, str] = field(default_factory=dict)
-    checkpoint_path: str = ""
+    parameter_kinds: Mapping[str, str] | None = None
 
 
 def with_collector(trial: Trial, settings: CollectorSettings) -> dict[str, Any]:
@@ -222,8 +220,6 @@ def _trainer_environment(trial: Trial, settings: CollectorSettings, folder: str)
         assignments=[(item.name, item.value) for item in trial.spec.parameter_assignments],
         kinds=settings.parameter_kinds,
     )
-    if settings.checkpoint_path:
-        known["KATIB_TRIAL_DIR"] = settings.checkpoint_path
     return _environment({**known, "KATIB_METRICS_FILE": f"{folder}/metrics.jsonl"})
 
 

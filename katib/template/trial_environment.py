@@ -25,7 +25,7 @@ def trial_environment(
     namespace: str,
     index: int | None,
     assignments: Iterable[tuple[str, str]],
-    kinds: Mapping[str, str],
+    kinds: Mapping[str, str] | None,
 ) -> dict[str, str]:
     """Return the variables of a trial.
 
@@ -35,11 +35,13 @@ def trial_environment(
         namespace: Where both are.
         index: Its place in the experiment; None where that is not known.
         assignments: Its point, as texts.
-        kinds: The types of the parameters; one that is not known has texts for values.
+        kinds: The types of the parameters; None where they are not known, so that values cannot be told.
     """
-    found = {"KATIB_EXPERIMENT_NAME": experiment, "KATIB_NAMESPACE": namespace, "KATIB_TRIAL_NAME": name}
+    found = {"KATIB_TRIAL_NAME": name, "KATIB_EXPERIMENT_NAME": experiment, "KATIB_NAMESPACE": namespace}
     if index is not None:
         found["KATIB_TRIAL_INDEX"] = str(index)
+    if kinds is None:
+        return found
     values = {parameter: typed_value(kinds.get(parameter, "categorical"), text) for parameter, text in assignments}
     text = json.dumps(values, separators=(",", ":"))
     if len(text) <= _LONGEST:  # the description of a network may be longer

@@ -68,6 +68,18 @@ def test_trial_is_given_its_name_and_its_own_files(make, record, tmp_path):
     assert run.job["metadata"]["name"] == record.name
 
 
+def test_trial_is_told_its_place_and_its_values(make, record):
+    runs, _ = make()
+    env = runs.run(record, runs.job(record)).env
+    told = {name: env[f"KATIB_{name}"] for name in ("EXPERIMENT_NAME", "NAMESPACE", "TRIAL_INDEX", "TRIAL_PARAMETERS")}
+    assert told == {
+        "EXPERIMENT_NAME": "e",
+        "NAMESPACE": "ml",
+        "TRIAL_INDEX": "0",
+        "TRIAL_PARAMETERS": '{"x":0.5}',
+    }
+
+
 @pytest.mark.parametrize(("argument", "is_said"), [("--log=/var/log/m.log", False), ("--fast", True)])
 def test_metrics_file_that_the_command_does_not_name_is_said(make, argument, is_said):
     runs, _ = make(FILE, argument=argument)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -95,6 +96,7 @@ class TestJob:
                     "env": [
                         {"name": "KATIB_TRIAL_NAME", "value": "search-1"},
                         {"name": "KATIB_EXPERIMENT_NAME", "value": "search"},
+                        {"name": "KATIB_NAMESPACE", "value": "team"},
                         {"name": "KATIB_METRICS_FILE", "value": "/var/run/katib/metrics.jsonl"},
                     ],
                     "volumeMounts": [{"name": "katib-metrics", "mountPath": "/var/run/katib"}],
@@ -175,10 +177,20 @@ class TestTrainer:
         own = [{"name": "KATIB_METRICS_FILE", "value": "/own"}, {"name": "ID", "value": "$(KATIB_TRIAL_NAME)"}]
         env = pod_of(collected(job({**MAIN, "env": own})))["containers"][0]["env"]
         assert [variable["name"] for variable in env] == [
-            *("KATIB_TRIAL_NAME", "KATIB_EXPERIMENT_NAME"),
+            *("KATIB_TRIAL_NAME", "KATIB_EXPERIMENT_NAME", "KATIB_NAMESPACE"),
             *("KATIB_METRICS_FILE", "ID"),
         ]
-        assert env[2:] == own
+        assert env[3:] == own
+
+    def test_it_is_told_its_place_and_its_values_where_their_types_are_known(self):
+        values = [{"name": "lr", "value": "0.10"}, {"name": "layers", "value": "3"}, {"name": "size", "value": "3"}]
+        known = replace(SETTINGS, trial_index=7, parameter_kinds={"lr": "double", "layers": "int", "size": "categorical"})
+        env = pod_of(collected(job(), settings=known, parameterAssignments=values))["containers"][0]["env"]
+        told = {variable["name"]: variable["value"] for variable in env}
+        assert told["KATIB_TRIAL_INDEX"] == "7"
+        assert told["KATIB_TRIAL_PARAMETERS"] == '{"lr":0.1,"layers":3,"size":"3"}'
+        unknown = pod_of(collected(job(), parameterAssignments=values))["containers"][0]["env"]
+        assert "KATIB_TRIAL_PARAMETERS" not in {variable["name"] for variable in unknown}
 
     def test_the_primary_container_is_named(self):
         run_spec = job({"name": "helper"}, restartPolicy="Never")

@@ -1,0 +1,454 @@
+"""Experiments that are custom resources of a cluster, as programs of its users see them: whoever asks, the API server decides.
+
+Nothing is kept here but watches that somebody reads: what is asked is asked of the API server, with the caller's own credentials.
+"""
+
+from __future__ import annotations
+
+import heapq
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from katib.admission import admit
+from katib.api.experiment import Experiment
+from katib.api.validate import problems
+from katib.engine.ledger import Ledger
+from katib.engine.resume import problems as problems_of_resume
+from katib.engine.status import over
+from katib.errors import Conflict, InvalidExperiment, NotFound, Unsupported
+from katib.experiments.protocol import Page
+from katib.kube.connection import Connection
+from katib.kube.errors import AlreadyExists, ServerAway
+from katib.local.budget import with_budget
+from katib.operator import kinds
+from katib.operator.admitted import ApiConfigMaps
+from katib.operator.cluster_changes import Watches
+from katib.operator.cluster_client import ClusterClient
+from katib.operator.cluster_logs import trial_logs
+from katib.operator.cluster_objects import (
+    event_of,
+    experiment_of,
+    label_selector,
+    object_of,
+    readable,
+    single_document,
+    state_of,
+)
+from katib.operator.trial_objects import record_of
+from katib.store.protocol import Observed
+from katib.template.collection_check import collection_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from katib.api.trial import TrialState
+    from katib.engine.trial import TrialRecord
+    from katib.experiments.protocol import Budget, Changes, ExperimentQuery, WorkerTrials
+    from katib.operator.cluster_store import ClusterStore
+    from katib.store.protocol import Event
+
+__all__ = ["ClusterExperiments"]
+
+_ATTEMPTS: Final = 4
+_FIRST_PAUSE: Final = 0.2
+_TO_BE_TOLD: Final = 20.0
+"""Seconds that the operator gets to tell the store of a deletion, before what was recorded is purged under it."""
+_WORKERS: Final = "the trials of a cluster's experiments are jobs, made from spec.trialTemplate: trials that callers run are what `katib up` is for"
+
+
+class ClusterExperiments:
+    """The experiments of a cluster; implements ``katib.experiments.protocol.Experiments``.
+
+    Args:
+        client: To the API server, as whoever it is that asks. Is closed with this.
+        store: Where trials report; None where it cannot be reached from here: then of a trial there is what its status says.
+            Stays open.
+        served_elsewhere: Algorithms that other suggestion servers of the cluster have: known, and judged there.
+
+    Example::
+
+        with ClusterExperiments.connect() as experiments:
+            experiments.create("team", Path("experiment.yaml").read_text())
+    """
+
+    def __init__(
+        self, client: ClusterClient, *, store: ClusterStore | None = None, served_elsewhere: Collection[str] = ()
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._own_store = False
+        self._served = tuple(served_elsewhere)
+        self._watches = Watches(client)
+
+    @classmethod
+    def connect(
+        cls,
+        config_file: str | None = None,
+        context: str | None = None,
+        client_configuration: Any = None,
+        *,
+        store_address: str | None = None,
+        store_token_file: Path | None = None,
+        store_root_ca: Path | None = None,
+        request_timeout: float = 30.0,
+    ) -> Self:
+        """Return the experiments of the cluster this process runs in, or of a kubeconfig. Sends nothing yet.
+
+        Args:
+            config_file: A kubeconfig; else the cluster around this process, else what ``KUBECONFIG`` names.
+            context: Of the kubeconfig; else its current one.
+            client_configuration: A ``kubernetes.client.Configuration`` to be used instead.
+            store_address: ``HOST:PORT`` of the store server, where it can be reached from here.
+            store_token_file: Says to the store who asks.
+            store_root_ca: Whose certificate the store has; None for plain text.
+            request_timeout: Seconds that a request to the API server may take.
+
+        Raises:
+            Unsupported: There is no cluster, or the extra ``kubernetes`` is not installed.
+        """
+        if client_configuration is not None:
+            client = ClusterClient.configured(client_configuration, request_timeout=request_timeout)
+        else:
+            connection = Connection.open(kubeconfig=config_file, context=context, user_agent="katib")
+            client = ClusterClient(connection, request_timeout=request_timeout)
+        store = None
+        if store_address:
+            from katib.operator.cluster_store import ClusterStore
+
+            store = ClusterStore(store_address, token_file=store_token_file, root_ca=store_root_ca)
+        made = cls(client, store=store)
+        made._own_store = True
+        return made
+
+    def close(self) -> None:
+        """Let go of connections and watches; experiments run on."""
+        self._watches.close()
+        self._client.close()
+        if self._own_store and self._store is not None:
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- experiments --------------------------------------------------------------------------------------------------
+
+    def create(self, namespace: str, document: str, *, request_id: str = "", dry_run: bool = False) -> Experiment:
+        """Create the custom resource of an experiment; see ``Experiments.create``.
+
+        It is checked here before it is sent, so that all of its problems are told at once; the API server checks it again.
+        """
+        content = single_document(document)
+        # JSON is YAML. Without the lines of the text nobody is told where a fault is, so it is the text that is admitted.
+        admitted = admit(
+            document,
+            config_maps=ApiConfigMaps(self._client, namespace),
+            namespace=namespace,
+            served_elsewhere=self._served,
+        )
+        if faults := collection_problems(admitted, webhook=True):  # whether there is one is not known here
+            raise InvalidExperiment(faults)
+        # Without one of the caller's, an answer that got lost would still leave its experiment behind.
+        body = object_of(content, namespace, request_id or secrets.token_hex(16))
+        if dry_run:
+            return self._tried(namespace, body, request_id)
+        return experiment_of(self._created(namespace, body))
+
+    def _tried(self, namespace: str, body: dict[str, Any], request_id: str) -> Experiment:
+        try:
+            return experiment_of(self._client.try_create(kinds.EXPERIMENTS, body, namespace))
+        except AlreadyExists:
+            return experiment_of(self._made_before(namespace, body, request_id))
+
+    def _created(self, namespace: str, body: dict[str, Any]) -> dict[str, Any]:
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._client.create(kinds.EXPERIMENTS, body, namespace)
+            except AlreadyExists:
+                return self._made_before(namespace, body, body["metadata"]["annotations"][kinds.REQUEST_ID])
+            except ServerAway:  # it may have been carried out: then the next attempt finds it
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            time.sleep(_FIRST_PAUSE * 2**attempt)
+        raise AssertionError  # the last attempt returns or raises
+
+    def _made_before(self, namespace: str, body: dict[str, Any], request_id: str) -> dict[str, Any]:
+        """Return the object of that name, if this request made it.
+
+        Raises:
+            Conflict: Another one did.
+        """
+        name = body["metadata"]["name"]
+        found = self._client.get(kinds.EXPERIMENTS, name, namespace)
+        made_by = (found["metadata"].get("annotations") or {}).get(kinds.REQUEST_ID)
+        if not request_id or made_by != request_id:
+            raise Conflict(
+                f"namespace {namespace} has an experiment {name!r} already: choose another name, or delete that one"
+            )
+        return found
+
+    def get(self, namespace: str, name: str) -> Experiment:
+        """Return an experiment with its status."""
+        return experiment_of(self._client.get(kinds.EXPERIMENTS, name, namespace))
+
+    def find(self, namespace: str | None, query: ExperimentQuery) -> Page:
+        """Return experiments of one namespace, or of all, in the order of namespaces and names."""
+        after = tuple(query.after.split("/", 1)) if query.after else ()
+        matching: list[tuple[tuple[str, str], dict[str, Any]]] = []
+        for page in self._client.pages(kinds.EXPERIMENTS, namespace, label_selector=label_selector(query.labels)):
+            if page.starts_over:
+                matching.clear()
+            keyed = ((_key(each), each) for each in page.items if _key(each) > after and _matches(each, query))
+            matching = heapq.nsmallest(query.limit + 1, [*matching, *keyed], key=lambda pair: pair[0])
+        chosen = matching[: query.limit]
+        more = len(matching) > query.limit
+        return Page(
+            tuple(readable(each for _, each in chosen)), after="/".join(chosen[-1][0]) if more and chosen else ""
+        )
+
+    def stop(self, namespace: str, name: str, *, at_once: bool = False) -> Experiment:  # noqa: ARG002
+        """Ask for the end of an experiment: its operator ends the jobs, each in its own time to end."""
+        found = self.get(namespace, name)
+        if over(found.status):
+            return found
+        return self._patched(namespace, name, {"metadata": {"annotations": {kinds.STOP: "true"}}})
+
+    def resume(
+        self, namespace: str, name: str, *, max_trials: int | None = None, parallel: int | None = None
+    ) -> Experiment:
+        """Take a stop back, or give an experiment that used up its budget more of it."""
+        found = self.get(namespace, name)
+        edited = with_budget(found, max_trials=max_trials, parallel=parallel)
+        self._check_resume(found, edited)
+        return self._edited(found, edited, {"metadata": {"annotations": {kinds.STOP: None}}})
+
+    def edit_budget(self, namespace: str, name: str, budget: Budget) -> Experiment:
+        """Change how many trials there are to be; the operator heeds it."""
+        found = self.get(namespace, name)
+        counts = {
+            "max_trial_count": budget.max_trial_count,
+            "parallel_trial_count": budget.parallel_trial_count,
+            "max_failed_trial_count": budget.max_failed_trial_count,
+        }
+        changes = {field: count for field, count in counts.items() if count is not None}
+        edited = found.model_copy(update={"spec": found.spec.model_copy(update=changes)})
+        if faults := problems(edited):
+            raise InvalidExperiment(faults)
+        self._check_resume(found, edited)
+        return self._edited(found, edited, {})
+
+    def _check_resume(self, found: Experiment, edited: Experiment) -> None:
+        """Refuse what the operator would not heed.
+
+        Raises:
+            InvalidExperiment: Its state or its resume policy does not allow it.
+        """
+        if not over(found.status):
+            return
+        records = self.trials(found.metadata.namespace or "", found.metadata.name)
+        if faults := problems_of_resume(found, edited, Ledger.from_records(edited, records)):
+            raise InvalidExperiment(faults)
+
+    def _edited(self, found: Experiment, edited: Experiment, patch: dict[str, Any]) -> Experiment:
+        """Write the counts that changed, and what else there is to write."""
+        before, after = found.spec.to_document(), edited.spec.to_document()
+        counts = {name: after[name] for name in _COUNTS if name in after and after[name] != before.get(name)}
+        document = {**patch, **({"spec": counts} if counts else {})}
+        if not document:
+            return found
+        return self._patched(found.metadata.namespace or "", found.metadata.name, document)
+
+    def _patched(self, namespace: str, name: str, patch: dict[str, Any]) -> Experiment:
+        return experiment_of(self._client.merge_patch(kinds.EXPERIMENTS, name, patch, namespace))
+
+    def delete(self, namespace: str, name: str, *, purge: bool = False, foreground: bool = False) -> None:
+        """Remove an experiment; the cluster takes away what belongs to it.
+
+        Args:
+            namespace: Where.
+            name: Which.
+            purge: Also what the store has of it.
+            foreground: Let the object stay until everything that belongs to it is gone.
+
+        Raises:
+            StoreUnavailable: It is deleted, but the store cannot be told to purge it; asking again does.
+        """
+        if purge and self._store is None:
+            raise Unsupported("what was recorded is in the store, which is not known here: say store_address")
+        uid = ""
+        if purge:
+            try:
+                uid = self._client.get(kinds.EXPERIMENTS, name, namespace)["metadata"]["uid"]
+            except NotFound:
+                uid = ""
+        # Also where nothing is there: whether the caller may is the API server's to say.
+        self._client.delete(
+            kinds.EXPERIMENTS, name, namespace, propagation="Foreground" if foreground else "Background"
+        )
+        if purge and self._store is not None:
+            uids = [uid] if uid else self._store.deleted_experiments(namespace, name)
+            until = time.monotonic() + _TO_BE_TOLD
+            for each in uids:
+                # What the operator still has to tell comes first, as it would be recorded anew.
+                while not self._store.knows_deleted(namespace, each) and time.monotonic() < until:
+                    time.sleep(_FIRST_PAUSE)
+                self._store.purge(namespace, each)
+
+    def events(self, namespace: str, name: str, *, trial: str | None = None) -> list[Event]:
+        """Return the Events about an experiment and its trials, or about one trial; a cluster forgets them after an hour."""
+        found = self.get(namespace, name)
+        if trial is not None:
+            self.trial(namespace, name, trial)
+            documents = self._client.events_about(namespace, "Trial", trial)
+        else:
+            uid = found.metadata.uid
+            documents = [
+                each
+                for each in self._client.events_about(namespace, "Experiment", name)
+                if (each.get("involvedObject") or {}).get("uid") in (None, "", uid)
+            ]
+            names = {each["metadata"]["name"] for each in self._trial_objects(namespace, name)}
+            documents += [
+                each
+                for each in self._client.events_about(namespace, "Trial")
+                if (each.get("involvedObject") or {}).get("name") in names
+            ]
+        return sorted(map(event_of, documents), key=lambda event: (event.last, event.first))
+
+    def changes(self, namespace: str, name: str | None, cursor: str) -> Changes:
+        """Return what changed since a cursor; see ``Experiments.changes``."""
+        return self._watches.changes(namespace, name, cursor)
+
+    # -- trials -------------------------------------------------------------------------------------------------------
+
+    def trials(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        states: Collection[TrialState] | None = None,
+        after_index: int | None = None,
+        limit: int | None = None,
+    ) -> list[TrialRecord]:
+        """Return trials by index."""
+        found = [record for each in self._trial_objects(namespace, name) if (record := record_of(each)) is not None]
+        chosen = [
+            record
+            for record in sorted(found, key=lambda each: each.index)
+            if (not states or record.state in states) and (after_index is None or record.index > after_index)
+        ]
+        return chosen if limit is None else chosen[:limit]
+
+    def _trial_objects(self, namespace: str, name: str) -> list[dict[str, Any]]:
+        """Return the Trials of the experiment that has the name now.
+
+        Raises:
+            NotFound: None has it.
+        """
+        uid = self._client.get(kinds.EXPERIMENTS, name, namespace)["metadata"]["uid"]
+        selector = label_selector({kinds.EXPERIMENT_UID_LABEL: uid})
+        return self._client.list(kinds.TRIALS, namespace, label_selector=selector)[0]
+
+    def trial(self, namespace: str, name: str, trial: str) -> TrialRecord:
+        """Return one trial."""
+        record = record_of(self._trial_object(namespace, name, trial))
+        if record is None:
+            raise _no_trial(namespace, name, trial)
+        return record
+
+    def _trial_object(self, namespace: str, name: str, trial: str) -> dict[str, Any]:
+        found = self._client.get(kinds.TRIALS, trial, namespace)
+        if (found["metadata"].get("labels") or {}).get(kinds.EXPERIMENT_LABEL) != name:
+            raise _no_trial(namespace, name, trial)
+        return found
+
+    def logs(self, namespace: str, name: str, trial: str, *, follow: bool = False) -> Iterator[bytes]:
+        """Yield what a trial printed, for as long as its pods are there; see ``Experiments.logs``."""
+        self._trial_object(namespace, name, trial)
+        return trial_logs(self._client, namespace, trial, follow=follow)
+
+    def observations(
+        self,
+        namespace: str,
+        name: str,
+        trial: str,
+        *,
+        metric: str | None = None,
+        after_sequence: int | None = None,
+        limit: int | None = None,
+    ) -> list[Observed]:
+        """Return what a trial reported; without a store, the last value of each metric, as the trial's status has it."""
+        found = self._trial_object(namespace, name, trial)  # with the caller's rights, which the store does not know
+        if self._store is None:
+            last = _last_values(found, metric)
+            return [each for each in last if after_sequence is None or each.sequence > after_sequence][:limit]
+        uid = found["metadata"]["labels"].get(kinds.EXPERIMENT_UID_LABEL, "")
+        place = {"namespace": namespace, "experiment_id": uid, "name": trial}
+        try:
+            return self._store.observations(place, metric=metric, after_sequence=after_sequence, limit=limit)
+        except NotFound:
+            return []  # the operator tells the store of it in the background
+
+    # -- trials that callers run --------------------------------------------------------------------------------------
+
+    @property
+    def workers(self) -> WorkerTrials:
+        """Ask and tell, which no cluster has.
+
+        Raises:
+            Unsupported: Always.
+        """
+        raise Unsupported(_WORKERS)
+
+
+def _key(resource: dict[str, Any]) -> tuple[str, str]:
+    metadata = resource["metadata"]
+    return metadata.get("namespace") or "", metadata["name"]
+
+
+def _matches(resource: dict[str, Any], query: ExperimentQuery) -> bool:
+    algorithm = ((resource.get("spec") or {}).get("algorithm") or {}).get("algorithmName") or ""
+    if query.algorithm and algorithm != query.algorithm:
+        return False
+    if not resource["metadata"]["name"].startswith(query.name_prefix):
+        return False
+    return not query.states or any(state_of(each) in query.states for each in readable([resource]))
+
+
+def _no_trial(namespace: str, name: str, trial: str) -> NotFound:
+    return NotFound(f"experiment {namespace}/{name} has no trial {trial!r}")
+
+
+def _last_values(trial: dict[str, Any], metric: str | None) -> list[Observed]:
+    status = trial.get("status") or {}
+    ended = status.get("completionTime")
+    found = []
+    for sequence, each in enumerate((status.get("observation") or {}).get("metrics") or ()):
+        text = each.get("latest") or ""
+        if metric in (None, each.get("name")) and text:
+            found.append(
+                Observed(
+                    sequence=sequence,
+                    name=each.get("name") or "",
+                    text=text,
+                    value=_number(text),
+                    time=datetime.fromisoformat(ended).astimezone(UTC) if ended else None,
+                    step=None,
+                )
+            )
+    return found
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

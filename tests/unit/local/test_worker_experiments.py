@@ -1,0 +1,353 @@
+"""Trials in callers' hands: who holds what and until when, what becomes of it, and that all of it survives the server."""
+
+import threading
+import time
+
+import pytest
+
+from katib.api.defaults import with_defaults
+from katib.api.parse import parse_experiment
+from katib.api.trial import TrialState
+from katib.engine.status import over
+from katib.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from katib.experiments.protocol import Measurement, Outcome
+from katib.local.home import Home
+from katib.local.runtime import WORKERS, with_runtime
+from katib.local.worker_experiments import WorkerExperiments
+from katib.store import open_store
+
+LOSS = [Measurement("loss", "0.5")]
+
+
+class Search:
+    """An experiment of callers on a store of its own, which can be served anew."""
+
+    def __init__(self, folder, **spec):
+        self.home = Home(folder)
+        self.store = open_store(self.home.store_path)
+        body = {
+            "objective": {"type": "minimize", "objectiveMetricName": "loss"},
+            "algorithm": {"algorithmName": "random"},
+            "parallelTrialCount": 2,
+            "maxTrialCount": 6,
+            "seed": 3,
+            "parameters": [{"name": "x", "parameterType": "double", "feasibleSpace": {"min": "0", "max": "1"}}],
+        } | spec
+        document = {
+            "apiVersion": "kubeflow.org/v1beta1",
+            "kind": "Experiment",
+            "metadata": {"name": "search", "namespace": "team"},
+            "spec": body,
+        }
+        self.experiment = self.store.create_experiment(with_runtime(with_defaults(parse_experiment(document)), WORKERS))
+        self.uid = self.experiment.metadata.uid
+        self.workers = None
+        self.serve()
+
+    def serve(self):
+        """Begin to serve it, or end that and begin anew."""
+        if self.workers is not None:
+            self.workers.close()
+        self.workers = WorkerExperiments(self.home, self.store)
+        self.workers.host(self.store.experiment("team", "search"))
+
+    def ask(self, client="a", wait=20.0, **more):
+        return self.workers.suggest("team", "search", client, wait=wait, **more).result(30)
+
+    def one(self, client="a", **more):
+        (trial,) = self.ask(client, **more).trials
+        return trial
+
+    def report(self, trial, value, client="a", request_id=""):
+        measured = [Measurement("loss", str(value))]
+        return self.workers.report("team", "search", trial, client, measured, request_id=request_id).result(30)
+
+    def tell(self, trial, client="a", outcome=Outcome.COMPLETED, measurements=LOSS, **more):
+        answer = self.workers.complete("team", "search", trial, client, outcome, measurements=measurements, **more)
+        return answer.result(30)
+
+    def beat(self, client="a", trials=(), **more):
+        return self.workers.heartbeat("team", "search", client, trials, **more).result(30)
+
+    def trials(self):
+        return self.store.trials(self.uid)
+
+    def status(self):
+        return self.store.experiment("team", "search").status
+
+    def until(self, condition, what):
+        end = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < end, what
+            time.sleep(0.01)
+
+    def close(self):
+        self.workers.close()
+        self.store.close()
+
+
+@pytest.fixture
+def search(tmp_path):
+    opened = []
+
+    def make(**spec):
+        opened.append(Search(tmp_path / str(len(opened)), **spec))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.close()
+
+
+def test_a_search_ends_when_its_trials_are_told(search):
+    made = search()
+    told = {}
+    while not (answer := made.ask()).over:
+        for trial in answer.trials:
+            value = abs(float(dict(trial.assignments)["x"]) - 0.3)
+            told[trial.name] = value
+            assert made.tell(trial.name, measurements=[Measurement("loss", str(value))]).state is TrialState.SUCCEEDED
+    assert (answer.state, "max trial count" in answer.reason) == ("Succeeded", True)
+    assert {trial.name: trial.state for trial in made.trials()} == dict.fromkeys(told, TrialState.SUCCEEDED)
+    assert len(told) == 6
+    best = made.status().current_optimal_trial
+    assert best.best_trial_name == min(told, key=told.get)
+    made.until(lambda: not made.workers.is_hosted(made.uid), "nobody drives what is over")
+    assert made.ask().over
+
+
+def test_no_trial_is_given_twice_to_many_clients(search):
+    made = search(parallelTrialCount=8, maxTrialCount=60)
+    given, lock = [], threading.Lock()
+
+    def work(client):
+        while not (answer := made.ask(client)).over:
+            for trial in answer.trials:
+                with lock:
+                    given.append(trial.name)
+                made.tell(trial.name, client)
+
+    threads = [threading.Thread(target=work, args=(f"client-{number}",)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(given) == sorted(trial.name for trial in made.trials())
+    assert len(given) == 60
+
+
+def test_a_client_that_comes_back_gets_what_it_had_also_from_another_server(search):
+    made = search()
+    first = made.one()
+    assert made.one().name == first.name
+    made.report(first.name, 0.7, request_id="r1")
+    made.serve()
+    again = made.one()
+    assert (again.name, again.assignments, again.attempt) == (first.name, first.assignments, 1)
+    made.report(first.name, 0.7, request_id="r1")
+    made.report(first.name, 0.6, request_id="r2")
+    assert [seen.text for seen in made.store.series(made.uid, first.name)] == ["0.7", "0.6"]
+
+
+def test_a_client_may_hold_several(search):
+    made = search(parallelTrialCount=5)
+    made.until(lambda: len(made.trials()) == 5, "there are trials")
+    assert len(made.ask(count=3).trials) == 3
+    few = made.ask("b", count=3)
+    assert len(few.trials) == 2
+    assert "5 trials run, and parallelTrialCount is 5" in few.waiting
+
+
+def test_no_more_than_the_parallelism_are_given_out_and_who_waits_gets_the_next(search):
+    made = search(parallelTrialCount=1)
+    held = made.one("a")
+    none = made.ask("b", wait=0)
+    assert (none.trials, none.over) == ((), False)
+    assert "parallelTrialCount is 1" in none.waiting
+    waiting = made.workers.suggest("team", "search", "b", wait=30)
+    made.tell(held.name)
+    (trial,) = waiting.result(30).trials
+    assert trial.name != held.name
+
+
+def test_a_silent_client_loses_its_trial_to_another(search):
+    made = search(parallelTrialCount=1)
+    held = made.one("a", lease=0.2)
+    made.report(held.name, 0.9)
+    again = made.one("b")
+    assert (again.name, again.attempt) == (held.name, 2)
+    assert made.store.series(made.uid, held.name) == []
+    with pytest.raises(Conflict, match="run by another client now"):
+        made.report(held.name, 0.8)
+    with pytest.raises(Conflict, match="run by another client now"):
+        made.tell(held.name)
+    (told,) = made.beat("a", [held.name])
+    assert (told.lost, told.should_stop) == (True, True)
+    assert made.tell(held.name, "b").state is TrialState.SUCCEEDED
+    assert "WorkerLost" in {event.reason for event in made.store.events(made.uid)}
+
+
+def test_a_client_that_is_heard_of_keeps_its_trial(search):
+    made = search()
+    held = made.one(lease=0.5)
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        (told,) = made.beat(lease=0.5)
+        assert (told.name, told.lost, told.should_stop) == (held.name, False, False)
+        time.sleep(0.05)
+    assert made.one(lease=60).attempt == 1
+
+
+def test_a_trial_that_three_clients_lost_has_failed(search):
+    made = search(parallelTrialCount=1, maxFailedTrialCount=1)
+    for client in "abc":
+        assert made.one(client, lease=0.05).index == 0
+    made.until(lambda: over(made.status()), "the experiment ends")
+    (trial, *_) = made.trials()
+    assert (trial.state, trial.reason) == (TrialState.FAILED, "WorkerLost")
+    assert made.status().conditions[-1].type == "Failed"
+
+
+def test_an_end_that_is_told_again_is_the_same_end(search):
+    made = search()
+    trial = made.one()
+    first = made.tell(trial.name)
+    assert made.tell(trial.name) == first
+    made.serve()
+    assert made.tell(trial.name) == first
+    with pytest.raises(Conflict, match="ended otherwise"):
+        made.tell(trial.name, outcome=Outcome.BROKEN)
+    with pytest.raises(Conflict, match="not in the hands of client 'b'"):
+        made.tell(trial.name, "b")
+    with pytest.raises(NotFound, match="no trial 'nobody'"):
+        made.tell("nobody")
+
+
+@pytest.mark.parametrize(("outcome", "reason"), [(Outcome.BROKEN, "Broken"), (Outcome.INFEASIBLE, "Infeasible")])
+def test_what_broke_has_failed_with_its_reason(search, outcome, reason):
+    made = search()
+    trial = made.one()
+    ended = made.tell(trial.name, outcome=outcome, measurements=[], message="out of memory")
+    assert (ended.state, reason in ended.reason) == (TrialState.FAILED, True)
+    assert "out of memory" in ended.message
+    assert made.one().name != trial.name
+
+
+def test_an_end_without_the_objective_is_no_success(search):
+    made = search()
+    ended = made.tell(made.one().name, measurements=[Measurement("other", "1")])
+    assert ended.state is TrialState.METRICS_UNAVAILABLE
+    assert "client 'a' reported no value of the objective" in ended.message
+
+
+def test_trials_are_told_to_stop_when_the_goal_is_reached(search):
+    made = search(objective={"type": "minimize", "objectiveMetricName": "loss", "goal": 0.1})
+    first, second = made.one("a"), made.one("b")
+    made.tell(first.name, "a", measurements=[Measurement("loss", "0.05")])
+    (told,) = made.beat("b")
+    assert told.should_stop
+    assert "experiment is complete" in told.reason
+    order = made.workers.should_stop("team", "search", second.name, "b").result(30)
+    assert order.should_stop
+    assert made.tell(second.name, "b").state is TrialState.KILLED
+    assert made.ask("b").over
+    assert made.tell(second.name, "b").state is TrialState.KILLED, "also when nobody drives it any more"
+
+
+def test_early_stopping_reaches_the_client(search):
+    stopping = {
+        "algorithmName": "medianstop",
+        "algorithmSettings": [{"name": "min_trials_required", "value": "1"}, {"name": "start_step", "value": "2"}],
+    }
+    made = search(earlyStopping=stopping, parallelTrialCount=1)
+    good = made.one()
+    for _ in range(4):
+        made.report(good.name, 0.1)
+    made.tell(good.name, measurements=[Measurement("loss", "0.1")])
+    bad = made.one()
+    for _ in range(4):
+        made.report(bad.name, 0.9)
+    made.until(lambda: made.beat()[0].should_stop, "it is told to stop")
+    ended = made.tell(bad.name, measurements=[])
+    assert ended.state is TrialState.EARLY_STOPPED
+    assert ended.observation.metrics[0].latest == "0.9"
+
+
+def test_a_stop_waits_for_clients_and_at_once_does_not(search):
+    made = search()
+    held = made.one()
+    made.workers.stop(made.uid)
+    made.until(lambda: over(made.status()), "it is over")
+    assert made.store.trial(made.uid, held.name).state is TrialState.RUNNING
+    assert made.beat()[0].should_stop
+    made.workers.stop(made.uid, at_once=True)
+    made.until(lambda: not made.workers.is_hosted(made.uid), "nothing is waited for")
+    assert {trial.state for trial in made.trials()} == {TrialState.KILLED}
+
+
+def test_a_stop_of_another_process_is_heard(search):
+    made = search()
+    made.one()
+    made.store.request(made.uid, "kill")
+    made.until(lambda: not made.workers.is_hosted(made.uid), "it ends")
+    assert made.status().conditions[-1].type == "Stopped"
+
+
+def test_another_budget_is_heeded(search):
+    made = search(parallelTrialCount=1)
+    made.one("a")
+    waiting = made.workers.suggest("team", "search", "b", wait=30)
+    spec = made.store.experiment("team", "search").spec
+    made.store.update_spec(made.uid, spec.model_copy(update={"parallel_trial_count": 2}))
+    made.workers.edited(made.uid)
+    assert len(waiting.result(30).trials) == 1
+
+
+def test_what_cannot_be_recorded_is_refused_and_nothing_is_lost(search):
+    made = search()
+    trial = made.one()
+    full = threading.Event()
+
+    def check():
+        if full.is_set():
+            raise StoreUnavailable("the disk is full")
+
+    made.store.guard_writes(check)
+    full.set()
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        made.tell(trial.name)
+    full.clear()
+    assert made.one().name == trial.name
+    assert made.tell(trial.name).state is TrialState.SUCCEEDED
+    assert made.store.trial(made.uid, trial.name).state is TrialState.SUCCEEDED
+
+
+def test_what_a_client_may_not_say(search):
+    made = search()
+    workers = made.workers
+    for wrong, words in (
+        ({"client_id": ""}, "client_id: is required"),
+        ({"client_id": "x" * 300}, "at most 255"),
+        ({"lease": 0}, "lease: must be more than 0"),
+        ({"lease": float("nan")}, "lease: must be"),
+        ({"count": 0}, "count: must be from 1"),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            workers.suggest("team", "search", **({"client_id": "a"} | wrong)).result(30)
+    trial = made.one()
+    with pytest.raises(InvalidInput, match=r"measurements\[0\].metric"):
+        workers.report("team", "search", trial.name, "a", [Measurement("", "1")]).result(30)
+    with pytest.raises(NotFound):
+        workers.suggest("team", "nothing", "a").result(30)
+    with pytest.raises(NotFound):
+        workers.suggest("other", "search", "a").result(30)
+
+
+def test_what_its_template_runs_is_not_given_to_callers(search):
+    made = search()
+    document = made.experiment.model_copy(
+        update={"metadata": made.experiment.metadata.model_copy(update={"name": "jobs", "annotations": None})}
+    )
+    made.store.create_experiment(document)
+    with pytest.raises(Conflict, match="run by its template"):
+        made.workers.suggest("team", "jobs", "a").result(30)

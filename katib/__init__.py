@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from katib.client import search
-    from katib.client.search_cv import KatibSearchCV
     from katib.client.current_trial import CurrentTrial, current_trial
     from katib.client.reporting import report_metrics, reporting
+    from katib.client.search_cv import KatibSearchCV
 
 __all__ = [
     "CurrentTrial",

@@ -76,9 +76,7 @@ def _plain(value: object, path: str, depth: int) -> Any:
         return [_plain(child, f"{path}[{index}]", depth + 1) for index, child in enumerate(value)]
     fields = _fields_of(value)
     if fields is not None:
-        return {
-            name: _plain(child, _below(path, name), depth + 1) for name, child in fields if child is not None
-        }
+        return {name: _plain(child, _below(path, name), depth + 1) for name, child in fields if child is not None}
     return _other(value, path)
 
 
@@ -114,7 +112,9 @@ def _other(value: object, path: str) -> Any:
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "shape", None) == ():  # one number of numpy's
         return _plain(item(), path, 0)
-    message = f"a {type(value).__name__} cannot stand in an experiment: use numbers, texts, lists, dicts or Kubernetes models"
+    message = (
+        f"a {type(value).__name__} cannot stand in an experiment: use numbers, texts, lists, dicts or Kubernetes models"
+    )
     raise InvalidInput([Problem(path, message)])
 
 

@@ -14,7 +14,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from katib.errors import InvalidInput
+from katib.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectiveSource", "read_objective"]
 
-_OF_MODULES: Final = frozenset({"__name__", "__doc__", "__builtins__", "__file__", "__spec__", "__loader__", "__package__"})
+_OF_MODULES: Final = frozenset(
+    {"__name__", "__doc__", "__builtins__", "__file__", "__spec__", "__loader__", "__package__"}
+)
 _LOADS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
 _STORES: Final = frozenset({"STORE_GLOBAL", "STORE_NAME"})
 
@@ -53,7 +55,7 @@ def read_objective(function: Callable[..., Any], parameters: Iterable[str]) -> O
         InvalidInput: It cannot be sent to a trial, or does not take these parameters; the message says what to change.
     """
     if not callable(function):
-        raise InvalidInput(f"the objective must be a function, not {function!r} ({type(function).__name__})")
+        raise _refused(f"must be a function, not {function!r} ({type(function).__name__})")
     inner = inspect.unwrap(function)
     _refuse_other_callables(inner)
     name = inner.__name__
@@ -62,6 +64,10 @@ def read_objective(function: Callable[..., Any], parameters: Iterable[str]) -> O
         text = f"from __future__ import annotations\n\n{text}"
     _refuse_missing_names(name, text)
     return ObjectiveSource(name, text, by_name=_takes_names(inner, [*parameters]))
+
+
+def _refused(message: str) -> InvalidInput:
+    return InvalidInput([Problem("objective", message)])
 
 
 def _refuse_other_callables(function: Any) -> None:
@@ -83,22 +89,22 @@ def _refuse_other_callables(function: Any) -> None:
     elif inspect.isgeneratorfunction(function):
         what = "a generator, which does nothing when it is called"
     if what:
-        raise InvalidInput(f"the objective is {what}; {advice}")
+        raise _refused(f"is {what}; {advice}")
 
 
 def _source(function: Any) -> str:
     try:
         text = textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError, IndentationError) as error:
-        raise InvalidInput(
-            f"the source of the objective {function.__name__!r} cannot be read: "
+        raise _refused(
+            f"{function.__name__!r} has no source that can be read: "
             "define it in a file or in a cell of a notebook, not in an interactive prompt or by exec"
         ) from error
     try:
         compile(text, "<objective>", "exec", dont_inherit=True)
     except SyntaxError as error:
-        raise InvalidInput(
-            f"the source of the objective {function.__name__!r} does not stand alone ({error.msg}): "
+        raise _refused(
+            f"{function.__name__!r} does not stand alone ({error.msg}): "
             "define it by a def statement on lines of its own"
         ) from error
     return text
@@ -119,12 +125,14 @@ def _refuse_missing_names(name: str, text: str) -> None:
             loaded.setdefault(instruction.argval)
         elif instruction.opname == "STORE_GLOBAL" or (of_module and instruction.opname in _STORES):
             stored.add(instruction.argval)
-    missing = [used for used in loaded if used not in stored and used not in _OF_MODULES and not hasattr(builtins, used)]
+    missing = [
+        used for used in loaded if used not in stored and used not in _OF_MODULES and not hasattr(builtins, used)
+    ]
     missing = [used for used in missing if not _is_of_a_class(code, used)]
     if missing:
         listed = ", ".join(missing)
-        raise InvalidInput(
-            f"the objective {name!r} uses what is defined outside of it, and a trial has only the function itself: {listed}; "
+        raise _refused(
+            f"{name!r} uses what is defined outside of it, and a trial has only the function itself: {listed}; "
             "import modules inside the function, define what it needs there, or hand values over in `parameters`"
         )
 
@@ -182,7 +190,7 @@ def _takes_names(function: Any, names: list[str]) -> bool:
     said = [f"it has no argument for {', '.join(unknown)}"] * bool(unknown)
     said += [f"nothing gives it {', '.join(needed)}"] * bool(needed)
     said += ["an argument cannot be given by its name"] * (not said)
-    raise InvalidInput(
-        f"the objective {function.__name__}{signature} cannot be called with the parameters {', '.join(names)}: "
+    raise _refused(
+        f"{function.__name__}{signature} cannot be called with the parameters {', '.join(names)}: "
         f"{'; '.join(said)}. Let it take one dict with all of them, or each by its name"
     )

@@ -66,19 +66,19 @@ def _katib_trial():
 
 _katib_trial()
 '''
-_PRINT: Final = '''\
+_PRINT: Final = """\
     for name, text in metrics.items():
         print(f"\\n{name}={text}", flush=True)
-'''
-_PUSH: Final = '''\
+"""
+_PUSH: Final = """\
     if metrics:
         try:
             from katib import report_metrics
         except ImportError:
             from kubeflow.katib import report_metrics
         report_metrics(metrics)
-'''
-_INSTALL: Final = '''\
+"""
+_INSTALL: Final = """\
     if "LOCAL_RANK" not in os.environ:
         import fcntl, importlib, importlib.util, site, subprocess, tempfile
 
@@ -88,26 +88,26 @@ _INSTALL: Final = '''\
             fcntl.flock(lock, fcntl.LOCK_EX)  # trials on one machine install one after another
             installed = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *{words}])
         if installed.returncode:
-            sys.exit(f"pip could not install the packages of this trial: {named}")
+            sys.exit({failed})
         if site.ENABLE_USER_SITE and os.path.isdir(site.getusersitepackages()):
             site.addsitedir(site.getusersitepackages())
         importlib.invalidate_caches()
-'''
-_LAUNCH: Final = '''\
+"""
+_LAUNCH: Final = """\
     if "LOCAL_RANK" not in os.environ:
         program = globals().get("_katib_program") or sys.orig_argv[sys.orig_argv.index("-c") + 1]
         try:
             os.execvp("torchrun", ["torchrun", "--no-python", sys.executable, "-u", "-c", program, *sys.argv[1:]])
         except FileNotFoundError:
             sys.exit("torchrun was not found: an image with PyTorch is needed for several workers or processes")
-'''
-_ENCODED: Final = '''\
+"""
+_ENCODED: Final = """\
 import base64
 
 # The function's source has characters that Kubernetes or Katib would replace.
 _katib_program = base64.b64decode({text!r}).decode()
 exec(compile(_katib_program, "<string>", "exec"))
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +152,11 @@ class TrialProgram:
             program = _ENCODED.format(text=base64.b64encode(program.encode()).decode())
         size = len(program.encode())
         if size > _LONGEST:
-            raise InvalidInput(
-                f"the objective {self.objective.name!r} is too long to be sent to a trial ({size:,} bytes, {_LONGEST:,} may be): "
+            message = (
+                f"{self.objective.name!r} is too long to be sent to a trial ({size:,} bytes, {_LONGEST:,} may be): "
                 "put most of it into a package and name that in packages_to_install, or into the image"
             )
+            raise InvalidInput([Problem("objective", message)])
         return program
 
     def _readable(self) -> str:
@@ -190,9 +191,12 @@ class TrialProgram:
 
     def _install(self) -> str:
         words = ["--prefer-binary", "--no-warn-script-location", "--disable-pip-version-check"]
-        for option, url in zip(["--index-url"] + ["--extra-index-url"] * len(self.index_urls), self.index_urls, strict=False):
+        for option, url in zip(
+            ["--index-url"] + ["--extra-index-url"] * len(self.index_urls), self.index_urls, strict=False
+        ):
             words += [option, url]
-        return _INSTALL.format(words=repr([*words, *self.packages]), named=", ".join(self.packages).replace("{", "").replace("}", ""))
+        failed = f"pip could not install the packages of this trial: {', '.join(self.packages)}"
+        return _INSTALL.format(words=repr([*words, *self.packages]), failed=repr(failed))
 
 
 def _dict(texts: Mapping[str, str]) -> str:
@@ -210,8 +214,6 @@ def _is_literal(value: object) -> bool:
 def _literal(name: str, value: object) -> object:
     """Return a constant that can be written into a program."""
     if not _is_literal(value):
-        message = (
-            "must be a search parameter (katib.search) or a plain value (number, text, list, dict, None) that can be written into a program"
-        )
+        message = "must be a search parameter (katib.search) or a plain value (number, text, list, dict, None) that can be written into a program"
         raise InvalidInput([Problem(f"parameters[{name!r}]", message, repr(value))])
     return value

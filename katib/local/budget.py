@@ -14,14 +14,24 @@ __all__ = ["with_budget"]
 
 
 def with_budget(
-    experiment: Experiment, *, max_trials: int | None = None, parallel: int | None = None, seed: int | None = None
+    experiment: Experiment,
+    *,
+    max_trials: int | None = None,
+    parallel: int | None = None,
+    max_failed: int | None = None,
+    seed: int | None = None,
 ) -> Experiment:
     """Return the experiment with what is stated here instead; limits that were not stated are lowered to ``max_trials``.
 
     Raises:
         InvalidExperiment: It would not be valid any more.
     """
-    stated = {"max_trial_count": max_trials, "parallel_trial_count": parallel, "seed": seed}
+    stated = {
+        "max_trial_count": max_trials,
+        "parallel_trial_count": parallel,
+        "max_failed_trial_count": max_failed,
+        "seed": seed,
+    }
     changes = {field: value for field, value in stated.items() if value is not None}
     if max_trials is not None:
         # Who tries a file with two trials means its other limits no more than its own.

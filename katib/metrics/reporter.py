@@ -5,6 +5,7 @@ Reports are appended in one write under a lock, so that threads, forks and sever
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -101,7 +102,8 @@ def _append(path: str, lines: bytes) -> None:
         try:
             _write_whole(descriptor, lines, path)
         except OSError:
-            os.ftruncate(descriptor, before)  # half a line would be read as a broken one
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, before)  # half a line would be read as a broken one
             raise
     finally:
         os.close(descriptor)

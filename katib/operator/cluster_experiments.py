@@ -55,6 +55,7 @@ __all__ = ["ClusterExperiments"]
 
 _ATTEMPTS: Final = 4
 _FIRST_PAUSE: Final = 0.2
+_COUNTS: Final = ("maxTrialCount", "parallelTrialCount", "maxFailedTrialCount")
 _TO_BE_TOLD: Final = 20.0
 """Seconds that the operator gets to tell the store of a deletion, before what was recorded is purged under it."""
 _WORKERS: Final = "the trials of a cluster's experiments are jobs, made from spec.trialTemplate: trials that callers run are what `katib up` is for"

@@ -73,9 +73,9 @@ class ClusterStore(StoreClient):
 
     def deleted_experiments(self, namespace: str, name: str) -> list[str]:
         """Return the uids of the deleted experiments that had a name."""
-        quoted = name.replace("'", "''")
+        quoted = name.replace("\\", "\\\\").replace("'", "\\'")
         request = wire.FindExperimentsRequest(
-            namespace=namespace, filter=f"attributes.name = '{quoted}'", lifecycle=wire.DELETED_ONLY
+            namespace=namespace, filter=f"name = '{quoted}'", lifecycle=wire.LIFECYCLE_DELETED
         )
         return [each.id for each in self._call("FindExperiments", request).experiments]
 

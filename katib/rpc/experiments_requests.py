@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,8 +27,8 @@ __all__ = [
     "read_document",
     "read_held",
     "read_lease",
-    "read_message",
     "read_measurements",
+    "read_message",
     "read_offset",
     "read_page_size",
     "read_query",

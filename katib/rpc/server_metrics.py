@@ -34,14 +34,15 @@ class MeasuredCall:
 
 
 class CallMetrics:
-    """Counters of one server, in a registry of their own.
+    """Counters of the calls of one server.
 
     Args:
         subject: What their names begin with, after ``katib_``.
+        registry: Of a server that counts other things too; None for one of their own.
     """
 
-    def __init__(self, subject: str) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, subject: str, registry: CollectorRegistry | None = None) -> None:
+        self.registry = CollectorRegistry() if registry is None else registry
         self._calls = Counter(f"katib_{subject}_calls", "Calls that ended.", ("method", "code"), registry=self.registry)
         self._seconds = Histogram(
             f"katib_{subject}_call_seconds",
@@ -74,8 +75,8 @@ class CallMetrics:
 class SuggestionMetrics(CallMetrics):
     """What the suggestion server counts."""
 
-    def __init__(self) -> None:
-        super().__init__("suggestion")
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        super().__init__("suggestion", registry)
         self._notes = Counter(
             "katib_suggestion_notes",
             "What algorithms said about their answers, such as reduced-model or ignored-trial.",

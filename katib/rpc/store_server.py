@@ -9,6 +9,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Final, Self
 
 from katib.errors import Interrupted
@@ -24,9 +25,12 @@ from katib.rpc.transfers import Transfers
 from katib.store.observation_logs import Receipt, Report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prometheus_client import CollectorRegistry
 
     from katib.access import Authenticator
+    from katib.rpc.server_part import ServerPart
     from katib.store.artifacts import ArtifactStore
     from katib.store.full_store import FullStore
 
@@ -72,6 +76,7 @@ class StoreServer:
         authenticator: Knows the callers; None lets everybody do everything.
         artifacts: Where contents of artifacts are; None for no place.
         archive: Where runs go before they are purged; None for nowhere.
+        parts: Other services on the same addresses.
 
     Attributes:
         addresses: Where it answers, with the ports that were found.
@@ -92,9 +97,11 @@ class StoreServer:
         authenticator: Authenticator | None = None,
         artifacts: ArtifactStore | None = None,
         archive: ArtifactStore | None = None,
+        parts: Sequence[ServerPart] = (),
     ) -> None:
         self._options = options
         self._store = store
+        self._parts = parts
         self._artifacts = artifacts
         self._archive = archive
         self._callers = Callers(authenticator)
@@ -152,11 +159,15 @@ class StoreServer:
                 metrics=self._metrics,
                 longest_call=options.longest_call,
             )
+            handlers = [*service.handlers(), self._own.handler()]
+            for part in self._parts:
+                handlers += await part.open(self._metrics.registry)
+                self._stack.push_async_callback(part.close)
             await self._server.start(
-                (*service.handlers(), self._own.handler()),
-                services=_SERVICES,
-                own_services=(SERVICE,),
-                healthy=_HEALTH_NAMES,
+                handlers,
+                services=[*_SERVICES, *chain.from_iterable(part.services for part in self._parts)],
+                own_services=[SERVICE, *chain.from_iterable(part.own_services for part in self._parts)],
+                healthy=dict.fromkeys((*_HEALTH_NAMES, *chain.from_iterable(part.healthy for part in self._parts))),
             )
             self._watching = asyncio.create_task(self._watch())
         except BaseException:
@@ -217,6 +228,8 @@ class StoreServer:
         with contextlib.suppress(asyncio.CancelledError):
             await self._watching
         self._own.close_streams()
+        for part in self._parts:
+            part.close_streams()
         await self._server.stop(grace)
         await self._stack.aclose()
 

@@ -15,11 +15,15 @@ from katib.rpc.trial_status import NoTrials
 from katib.rpc.worker_pool import PoolLimits, WorkerPool
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    import grpc
+    from prometheus_client import CollectorRegistry
 
     from katib.rpc.trial_status import TrialStatusWriter
 
-__all__ = ["ServerOptions", "SuggestionServer"]
+__all__ = ["ServerOptions", "SuggestionPart", "SuggestionServer"]
 
 _SERVICES: Final = ("Suggestion", "EarlyStopping")
 _HEALTH_NAMES: Final = ("", "manager.v1beta1.Suggestion", *map(full_name, _SERVICES))
@@ -43,6 +47,55 @@ class ServerOptions:
     checkpoints: Path | None = None
 
 
+class SuggestionPart:
+    """Both services, for a server that has others too; a ``ServerPart``.
+
+    Args:
+        options: How they are run; not how they are reached.
+        trial_status: Who marks a trial as stopped; None for nobody.
+
+    Attributes:
+        pool: Their workers.
+    """
+
+    services = _SERVICES
+    own_services = ()
+    healthy = _HEALTH_NAMES
+
+    def __init__(self, options: ServerOptions, trial_status: TrialStatusWriter | None = None) -> None:
+        self._options = options
+        self._trial_status = trial_status or NoTrials()
+        self.pool = WorkerPool(options.limits)
+
+    async def open(self, registry: CollectorRegistry) -> Sequence[grpc.GenericRpcHandler]:
+        """Start the workers, and return what answers.
+
+        Raises:
+            RunnerError: No worker can be started.
+        """
+        return await self.answering(SuggestionMetrics(registry))
+
+    async def answering(self, metrics: SuggestionMetrics) -> Sequence[grpc.GenericRpcHandler]:
+        """Do the same, and tell these metrics."""
+        await self.pool.__aenter__()
+        metrics.watch(self.pool)
+        return SuggestionService(
+            self.pool,
+            curves=LearningCurves(),
+            trial_status=self._trial_status,
+            metrics=metrics,
+            longest_call=self._options.longest_call,
+            checkpoints=self._options.checkpoints,
+        ).handlers()
+
+    def close_streams(self) -> None:
+        """Do nothing: no call has a stream."""
+
+    async def close(self) -> None:
+        """End the workers."""
+        await self.pool.__aexit__(None, None, None)
+
+
 class SuggestionServer:
     """A server for as long as it is open (``async with``).
 
@@ -54,10 +107,10 @@ class SuggestionServer:
 
     def __init__(self, options: ServerOptions, trial_status: TrialStatusWriter | None = None) -> None:
         self._options = options
-        self._trial_status = trial_status or NoTrials()
+        self._part = SuggestionPart(options, trial_status)
         self.addresses: tuple[str, ...] = ()
         self.metrics_port: int | None = None
-        self.pool = WorkerPool(options.limits)
+        self.pool = self._part.pool
         self._metrics = SuggestionMetrics()
         self._stack = AsyncExitStack()
 
@@ -73,17 +126,9 @@ class SuggestionServer:
         try:
             self._server = GrpcServer(options.listening, self._metrics)
             self.addresses, self.metrics_port = self._server.addresses, self._server.metrics_port
-            await self._stack.enter_async_context(self.pool)
-            self._metrics.watch(self.pool)
-            service = SuggestionService(
-                self.pool,
-                curves=LearningCurves(),
-                trial_status=self._trial_status,
-                metrics=self._metrics,
-                longest_call=options.longest_call,
-                checkpoints=options.checkpoints,
-            )
-            await self._server.start(service.handlers(), services=_SERVICES, healthy=_HEALTH_NAMES)
+            handlers = await self._part.answering(self._metrics)
+            self._stack.push_async_callback(self._part.close)
+            await self._server.start(handlers, services=_SERVICES, healthy=_HEALTH_NAMES)
         except BaseException:
             await self._stack.aclose()
             raise

@@ -27,9 +27,21 @@ if TYPE_CHECKING:
     from katib.api.trial import TrialState
     from katib.engine.trial import TrialRecord
 
-__all__ = ["Event", "EventKind", "ExperimentSummary", "Observed", "Reported", "Store", "Summary"]
+__all__ = [
+    "Event",
+    "EventKind",
+    "ExperimentSummary",
+    "ExperimentVersion",
+    "Observed",
+    "Reported",
+    "RequestKind",
+    "Store",
+    "Summary",
+]
 
 EventKind = Literal["Normal", "Warning"]
+RequestKind = Literal["stop", "kill", "reload"]
+"""End the experiment; kill what runs of it; read it again, as it was edited or resumed."""
 
 
 class Reported(Protocol):
@@ -126,6 +138,20 @@ class ExperimentSummary:
     max_trials: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class ExperimentVersion:
+    """Which experiment has a name, and whether it is still what it was.
+
+    Attributes:
+        version: ``resourceVersion``; another one after each change of its spec or status.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    version: str
+
+
 class Store(Protocol):
     """Experiments, trials, observations and events; may be used by any number of threads and processes at once."""
 
@@ -165,6 +191,9 @@ class Store(Protocol):
 
     def experiments(self, namespace: str | None = None) -> list[ExperimentSummary]:
         """Return the experiments of one namespace or of all, by namespace and name; the cost does not depend on trials."""
+
+    def versions(self, namespace: str | None = None, name: str | None = None) -> list[ExperimentVersion]:
+        """Return what experiments there are, of one name or of all, by namespace and name; reads no document, to be asked often."""
 
     def save_status(self, uid: str, status: ExperimentStatus) -> None:
         """Replace the status of an experiment; counts as a change of it (``resource_version``)."""
@@ -278,7 +307,7 @@ class Store(Protocol):
             limit: Only so many of the most recent ones.
         """
 
-    def request(self, uid: str, action: Literal["stop", "kill"]) -> None:
+    def request(self, uid: str, action: RequestKind) -> None:
         """Ask the process that drives the experiment for something; asking twice is asking once."""
 
     def requests(self, uid: str) -> list[str]:

@@ -88,7 +88,9 @@ def sentence(text: str, results: Results, title: str) -> Figure:
     made.update_layout(
         xaxis={"visible": False},
         yaxis={"visible": False},
-        annotations=[{"text": label_whole(text), "showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}],
+        annotations=[
+            {"text": label_whole(text), "showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
+        ],
     )
     return made
 

@@ -200,7 +200,9 @@ class Results:
     def best(self, metric: str, count: int) -> list[Result]:
         """Return the best feasible trials by a metric, the best one first."""
         sign = 1.0 if self.minimises(metric) else -1.0
-        usable = [(sign * value, one) for one in self.trials if one.feasible and (value := one.value(metric)) is not None]
+        usable = [
+            (sign * value, one) for one in self.trials if one.feasible and (value := one.value(metric)) is not None
+        ]
         return [one for _, one in sorted(usable, key=lambda pair: (pair[0], pair[1].index))[:count]]
 
 

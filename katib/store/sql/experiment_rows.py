@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 from katib.api.base import ObjectMeta
 from katib.api.experiment import Experiment, ExperimentSpec, ExperimentStatus
 from katib.errors import NotFound
-from katib.store.protocol import ExperimentSummary
+from katib.store.protocol import ExperimentSummary, ExperimentVersion
 from katib.store.sql.documents import load, load_model
 from katib.store.sql.schema import OURS, experiments
 from katib.store.sql.values import moment
@@ -17,7 +17,7 @@ from katib.store.sql.values import moment
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["BY_NAME", "OUR_METADATA", "list_experiments", "read_experiment"]
+__all__ = ["BY_NAME", "OUR_METADATA", "list_experiments", "list_versions", "read_experiment"]
 
 OUR_METADATA = frozenset(
     {"name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "resourceVersion", "generation"}
@@ -52,6 +52,27 @@ _LIST = (
     .order_by(_columns.namespace, _columns.name)
 )
 _LIST_NAMESPACE = _LIST.where(_columns.namespace == bindparam("namespace"))
+_VERSIONS = (
+    select(_columns.namespace, _columns.name, _columns.uid, _columns.version)
+    .where(_OURS_THERE)
+    .order_by(_columns.namespace, _columns.name)
+)
+_VERSIONS_NAMESPACE = _VERSIONS.where(_columns.namespace == bindparam("namespace"))
+_VERSIONS_NAME = _VERSIONS.where(_columns.name == bindparam("name"))
+_VERSION = _VERSIONS_NAMESPACE.where(_columns.name == bindparam("name"))
+
+
+def list_versions(connection: Connection, namespace: str | None, name: str | None) -> list[ExperimentVersion]:
+    """Return what experiments there are, in the versions that they have."""
+    if namespace is None:
+        query = _VERSIONS if name is None else _VERSIONS_NAME
+    else:
+        query = _VERSIONS_NAMESPACE if name is None else _VERSION
+    values = {key: value for key, value in (("namespace", namespace), ("name", name)) if value is not None}
+    return [
+        ExperimentVersion(namespace=row.namespace, name=row.name, uid=row.uid, version=str(row.version))
+        for row in connection.execute(query, values)
+    ]
 
 
 def read_experiment(connection: Connection, namespace: str, name: str) -> Experiment:

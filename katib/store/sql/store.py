@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from typing_extensions import override
 
@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     from katib.api.experiment import Experiment, ExperimentSpec, ExperimentStatus
     from katib.api.trial import TrialState
     from katib.engine.trial import TrialRecord
-    from katib.store.protocol import Event, EventKind, ExperimentSummary, Observed, Reported, Summary
+    from katib.store.protocol import (
+        Event,
+        EventKind,
+        ExperimentSummary,
+        ExperimentVersion,
+        Observed,
+        Reported,
+        RequestKind,
+        Summary,
+    )
     from katib.store.sql.database import Database
     from katib.store.sql.tracking.view import SqlTracking
     from katib.store.tracking.records import LeaseState, RunChange, SampleChange
@@ -172,6 +181,10 @@ class SqlStore(SqlLogs, LoggingStore):
         return self._database.read(experiment_rows.list_experiments, namespace)
 
     @override
+    def versions(self, namespace: str | None = None, name: str | None = None) -> list[ExperimentVersion]:
+        return self._database.read(experiment_rows.list_versions, namespace, name)
+
+    @override
     def save_status(self, uid: str, status: ExperimentStatus) -> None:
         from katib.store.sql import experiment_writes
 
@@ -292,7 +305,7 @@ class SqlStore(SqlLogs, LoggingStore):
         return self._database.read(event_rows.read_events, uid, trial, limit)
 
     @override
-    def request(self, uid: str, action: Literal["stop", "kill"]) -> None:
+    def request(self, uid: str, action: RequestKind) -> None:
         self._database.write(request_rows.add_request, uid, action)
 
     @override

@@ -24,7 +24,7 @@ def by_hand(monkeypatch):
 
 
 @pytest.fixture
-def metrics_file(by_hand, monkeypatch, tmp_path):
+def metrics_file(by_hand, monkeypatch, tmp_path):  # noqa: ARG001 - first
     """A trial of ours, which reports into this file."""
     path = tmp_path / "push.jsonl"
     monkeypatch.setenv("KATIB_METRICS_FILE", str(path))

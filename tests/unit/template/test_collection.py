@@ -184,7 +184,9 @@ class TestTrainer:
 
     def test_it_is_told_its_place_and_its_values_where_their_types_are_known(self):
         values = [{"name": "lr", "value": "0.10"}, {"name": "layers", "value": "3"}, {"name": "size", "value": "3"}]
-        known = replace(SETTINGS, trial_index=7, parameter_kinds={"lr": "double", "layers": "int", "size": "categorical"})
+        known = replace(
+            SETTINGS, trial_index=7, parameter_kinds={"lr": "double", "layers": "int", "size": "categorical"}
+        )
         env = pod_of(collected(job(), settings=known, parameterAssignments=values))["containers"][0]["env"]
         told = {variable["name"]: variable["value"] for variable in env}
         assert told["KATIB_TRIAL_INDEX"] == "7"

@@ -45,6 +45,7 @@ COMMANDS: Final[dict[str, CommandLine]] = {
     "export": CommandLine(
         _LOOK, "katib.cli.commands.export", "Write the trials of an experiment, or any runs, as a table."
     ),
+    "up": CommandLine(_SERVE, "katib.cli.commands.up", "Serve experiments to a workstation or a small team."),
     "serve suggestion": CommandLine(
         _SERVE,
         "katib.cli.commands.serve_suggestion",

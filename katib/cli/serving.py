@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from katib.cli.store_http import StoreHttpOptions
+    from katib.local.home import Home
     from katib.rpc.grpc_server import Listening
     from katib.rpc.store_server import StoreServerOptions
     from katib.rpc.suggestion_server import ServerOptions
     from katib.store.file_lease import FileLease
     from katib.store.full_store import FullStore
 
-__all__ = ["serve_store", "serve_suggestion", "warn"]
+__all__ = ["serve_experiments", "serve_store", "serve_suggestion", "warn"]
 
 _LOOKS_EVERY: Final = 0.5
 _LONGEST_END: Final = 5.0
@@ -83,6 +84,37 @@ def serve_store(
         store.guard_writes(lease.check)
     with beside():
         asyncio.run(_serve(server, made.listening, "store server", f", {name}", lease))
+
+
+def serve_experiments(
+    options: Callable[[], StoreServerOptions],
+    store: FullStore,
+    *,
+    http: Callable[[], StoreHttpOptions],
+    home: Home,
+    runtime: str,
+    name: str,
+    verbose: bool,
+    lease: FileLease | None,
+) -> None:
+    """Run the experiments of this machine and answer for them, until a signal comes.
+
+    Args:
+        options, store, http, name, verbose, lease: As ``serve_store``.
+        home: Where trials put their files.
+        runtime: What runs them.
+
+    Raises:
+        Conflict: Another server has taken over the file.
+        Unsupported: The extra ``server`` is not installed.
+    """
+    module = _prepare("katib.cli.experiments_server", verbose=verbose)
+    if lease is not None:
+        store.guard_writes(lease.check)
+    made = options()
+    with module.ExperimentsOfThisMachine(made, http(), store, home, runtime) as experiments:
+        said = f", {name}; trials run as {runtime}" + ("es" if runtime == "process" else " containers")
+        asyncio.run(_serve(experiments.server, made.listening, "katib", said, lease))
 
 
 def _prepare(module: str, *, verbose: bool) -> Any:

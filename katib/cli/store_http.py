@@ -18,8 +18,11 @@ from katib.rpc.store_server import StoreServer
 from katib.store.artifacts import open_artifacts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from katib.access import Authenticator
+    from katib.rest.operations import Api
+    from katib.rpc.server_part import ServerPart
     from katib.rpc.store_server import StoreServerOptions
     from katib.store.full_store import FullStore
 
@@ -61,11 +64,17 @@ def artifacts_place(said: str | None, store: str | Path) -> str | Path | None:
     return path.expanduser().absolute().parent / "artifacts" if isinstance(path, Path) else None
 
 
-def server_of(made: StoreServerOptions, options: StoreHttpOptions, store: FullStore) -> StoreServer | StoreHttp:
+def server_of(
+    made: StoreServerOptions,
+    options: StoreHttpOptions,
+    store: FullStore,
+    more: Callable[[Authenticator], tuple[Sequence[ServerPart], Sequence[Api]]] = lambda _: ((), ()),
+) -> StoreServer | StoreHttp:
     """Return the server of a store: gRPC, and beside it HTTP where there is an address for it.
 
     Args:
         made: How gRPC is run; HTTP has the same TLS and the same time to end.
+        more: Returns what it answers beside the store, over gRPC and over HTTP; given who knows the callers.
 
     Raises:
         InvalidInput: An option is wrong.
@@ -88,7 +97,8 @@ def server_of(made: StoreServerOptions, options: StoreHttpOptions, store: FullSt
             "katib.store.archive.parquet_pieces"
         )  # says now that it needs an extra, not when the first run is to go
         archive = open_artifacts(options.archive)
-    grpc = StoreServer(made, store, authenticator=authenticator, artifacts=artifacts, archive=archive)
+    parts, apis = more(authenticator)
+    grpc = StoreServer(made, store, authenticator=authenticator, artifacts=artifacts, archive=archive, parts=parts)
     if not options.addresses:
         return grpc
     listening = made.listening
@@ -102,7 +112,7 @@ def server_of(made: StoreServerOptions, options: StoreHttpOptions, store: FullSt
     return StoreHttp(
         grpc,
         http,
-        [MlflowApi(), ModeldbApi(), ReportsApi(grpc.report)],
+        [MlflowApi(), ModeldbApi(), ReportsApi(grpc.report), *apis],
         artifacts=artifacts,
         authenticator=authenticator,
     )

@@ -1,7 +1,8 @@
 """Drives one experiment on this machine: hear what happened, record it, plan, act, sleep; until the engine says it is over.
 
 One turn of the loop is one transaction: samples, trial records, jobs, events and the status of the experiment become durable
-together, and only then is anything started or told to the listener. What a turn decides but has not recorded when the process
+together, and only then is anything started or told to the listener. A turn without news writes nothing, as many experiments may share
+one store. The spec is others' to edit and the status ours to write: each transaction first hears what was asked meanwhile. What a turn decides but has not recorded when the process
 dies is decided again by the next driver; a trial that runs is found by its folder (``adopt``), so no index is run twice.
 """
 
@@ -10,12 +11,14 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from katib.algorithm import early_stoppers, registry
+from katib.api.experiment import ExperimentStatus
 from katib.api.metric_names import metric_names
 from katib.api.trial import TrialState
 from katib.engine import creation, outcome
@@ -24,7 +27,7 @@ from katib.engine.observe import observation_from
 from katib.engine.plan import CreateTrials, RequestSuggestions, Snapshot, StartTrial, StopTrial, plan
 from katib.engine.policy import LOCAL
 from katib.engine.status import over
-from katib.errors import InvalidInput, RunnerError
+from katib.errors import InvalidInput, NotFound, RunnerError
 from katib.local.active_trial import ActiveTrial
 from katib.local.early_stopping import MESSAGE, Watcher
 from katib.local.mlflow_variables import MlflowVariables
@@ -46,9 +49,11 @@ from katib.local.trial_run import TrialRuns
 from katib.runners.process import ProcessRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from katib.api.experiment import Experiment, ExperimentStatus
+    from types import TracebackType
+
+    from katib.api.experiment import Experiment
     from katib.engine.plan import Plan
     from katib.engine.trial import TrialRecord
     from katib.local.early_stopping import Judgement
@@ -64,7 +69,7 @@ __all__ = ["Driver"]
 _POLL_SECONDS = 0.15
 """How often running trials are read; a printed line is stored well within a second."""
 _REQUEST_SECONDS = 0.3
-"""How often the store is asked whether another process wants this run to end."""
+"""How often the store is asked whether somebody wants this run to end, or has edited the experiment."""
 _PATIENCE_SECONDS = 2.0
 """What waits for less than this is nothing people want to read about."""
 
@@ -105,6 +110,7 @@ class Driver:
         self._runs = TrialRuns(home, experiment, runtime)
         self._mlflow = MlflowVariables(store, experiment, tracking_uri)
         self._runner = ProcessRunner(runtime=runtime)
+        self._suggester: Suggester
         self._tell = listener
         self._ledger = Ledger(experiment)
         self._active: dict[str, ActiveTrial] = {}
@@ -119,8 +125,11 @@ class Driver:
         self._waiting_told = ""
         self._stops = 0
         self._stops_told = 0
+        self._leaving = False
         self._next_look = 0.0
-        self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # A signal handler may come while its own thread holds the lock.
+        self._pipe = threading.RLock()
+        self._wake_reader = self._wake_writer = -1
 
     # -- what other threads and signal handlers may call ---------------------------------------------------------
 
@@ -129,41 +138,61 @@ class Driver:
         self._stops += 1
         self._wake()
 
+    def leave(self) -> None:
+        """Let go of the experiment without ending it: ``run`` returns, trials run on, and the next driver takes them over."""
+        self._leaving = True
+        self._wake()
+
+    def look(self) -> None:
+        """Look now, and not a moment later, what was asked of this run in the store."""
+        self._next_look = 0.0
+        self._wake()
+
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
-            os.write(self._wake_writer, b"\0")
+        with self._pipe, contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
+            if self._wake_writer >= 0:
+                os.write(self._wake_writer, b"\0")
+
+    @contextlib.contextmanager
+    def _waking(self) -> Iterator[int]:
+        """Have a pipe by which others wake the loop, and give its readable end."""
+        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake_reader, self._wake_writer = reader, writer
+        try:
+            yield reader
+        finally:
+            with self._pipe:
+                self._wake_writer = -1
+            os.close(writer)
+            os.close(reader)
 
     # -- the loop -------------------------------------------------------------------------------------------------
 
     def run(self) -> ExperimentStatus:
-        """Run until the experiment is over or was stopped, and return its final status.
+        """Run until the experiment is over or was stopped, or until it is left, and return its status then.
 
         Raises:
             Conflict: Another process drives it.
+            NotFound: It was deleted.
             StoreUnavailable: The store cannot be written; running trials go on and are adopted by the next run.
             RunnerError: A trial cannot be started here; as above. Or the experiment's folder was removed: running trials are killed.
         """
         name = self._experiment.metadata.name
-        with (
-            self._home.driving(self._uid, name) as make_sure_folder_is_there,
-            self._runner,
-            contextlib.ExitStack() as stack,
-        ):
-            stack.callback(os.close, self._wake_writer)
-            stack.callback(os.close, self._wake_reader)
+        with self._runner, contextlib.ExitStack() as stack:
+            make_sure_folder_is_there = stack.enter_context(self._home.driving(self._uid, name))
+            self._experiment = self._recorded()  # it may have been edited since it was read
             selector = stack.enter_context(selectors.DefaultSelector())
-            selector.register(self._wake_reader, selectors.EVENT_READ)
+            selector.register(stack.enter_context(self._waking()), selectors.EVENT_READ)
             selector.register(self._runner.fileno(), selectors.EVENT_READ)
-            self._store.clear_requests(self._uid)
             record_provenance(self._store, self._experiment, runtime=self._runtime)
-            algorithm = registry.create(self._experiment, self._experiment.spec.seed or 0)
             if self._experiment.spec.early_stopping is not None:
                 stopper = early_stoppers.create(self._experiment, self._experiment.spec.seed or 0)
                 watcher = Watcher(stopper, self._experiment.spec, wake=self._wake, stored=self._reported)
                 self._watcher = stack.enter_context(contextlib.closing(watcher))
             self._load()
-            suggester = stack.enter_context(contextlib.closing(Suggester(algorithm, self._experiment.spec, self._wake)))
-            self._inform(suggester, self._ledger)
+            self._suggester = self._new_suggester()
+            stack.callback(lambda: self._suggester.close())  # noqa: PLW0108 - the one there is then
+            self._inform(self._ledger)
             with self._store.transaction():
                 self._adopt()
             while True:
@@ -172,13 +201,31 @@ class Driver:
                 except RunnerError:
                     self._runner.kill_all()  # nobody could find them again
                     raise
-                decided = self._turn(suggester)
+                decided = self._turn()
                 if decided.finished:
                     status = decided.status
                     self._tell(Finished(status, self._ledger))
                     return status
-                self._act(decided, suggester)
+                if self._leaving:
+                    return decided.status
+                self._act(decided)
                 self._sleep(selector, decided)
+
+    def _recorded(self) -> Experiment:
+        """Return the experiment as the store has it now.
+
+        Raises:
+            NotFound: It was deleted, and perhaps there is another one of its name.
+        """
+        metadata = self._experiment.metadata
+        found = self._store.experiment(metadata.namespace or "default", metadata.name)
+        if found.metadata.uid != self._uid:
+            raise NotFound(f"experiment {metadata.name!r} was deleted, and there is another one of this name")
+        return found
+
+    def _new_suggester(self) -> Suggester:
+        algorithm = registry.create(self._experiment, self._experiment.spec.seed or 0)
+        return Suggester(algorithm, self._experiment.spec, self._wake)
 
     def _load(self) -> None:
         for record in self._store.trials(self._uid):
@@ -215,18 +262,19 @@ class Driver:
                     trial=record.name,
                 )
 
-    def _turn(self, suggester: Suggester) -> Plan:
-        """Hear what happened, plan, and make both durable in one transaction."""
+    def _turn(self) -> Plan:
+        """Hear what happened, plan, and make both durable in one transaction, if there is anything to record."""
         reports = self._runner.poll()
         for report in reports:
             if report.name in self._active:
                 self._active[report.name].report = report
-        answer = suggester.take()
+        answer = self._suggester.take()
         judgement = self._watcher.take() if self._watcher is not None else None
-        self._hear_requests()
-        with self._store.transaction():
+        with _Change(self._store, self._hear_requests) as change:
+            if answer is not None or judgement is not None or self._is_asked():
+                change.begin()
             for trial in list(self._active.values()):
-                self._collect(trial)
+                self._collect(trial, change)
             if judgement is not None:
                 self._heed(judgement)
             if answer is not None and not over(self._experiment.status):  # after the end it comes too late
@@ -240,29 +288,38 @@ class Driver:
                         _now(),
                     )
                 )
-            self._inform(suggester, self._dirty.values())
-            decided = self._decide(suggester)
-            while self._record(decided):
-                self._inform(suggester, self._dirty.values())
-                decided = self._decide(suggester)
-            self._write(decided)
+            self._inform(self._dirty.values())
+            decided = self._decide()
+            if self._dirty or self._is_news(decided):
+                change.begin()
+                decided = self._decide()  # perhaps of an experiment that was edited
+                while self._record(decided):
+                    self._inform(self._dirty.values())
+                    decided = self._decide()
+                self._write(decided)
         if self._watcher is not None:
             self._watcher.ask()
         self._say(decided)
         return decided
 
-    def _inform(self, suggester: Suggester, records: Collection[TrialRecord]) -> None:
+    def _inform(self, records: Collection[TrialRecord]) -> None:
         """Hand new states of trials to those who learn from them."""
-        suggester.record(records)
+        self._suggester.record(records)
         if self._watcher is not None:
             self._watcher.record(records)
 
-    def _decide(self, suggester: Suggester) -> Plan:
+    def _is_news(self, decided: Plan) -> bool:
+        """Whether there is something in a plan to record."""
+        return decided.status != self._experiment.status or any(
+            isinstance(action, (CreateTrials, StopTrial)) for action in decided.actions
+        )
+
+    def _decide(self) -> Plan:
         return plan(
             Snapshot(
                 experiment=self._experiment,
                 ledger=self._ledger,
-                suggestions=suggester.state,
+                suggestions=self._suggester.state,
                 now=_now(),
                 stop_requested=self._stops > 0,
                 policy=LOCAL,
@@ -319,12 +376,12 @@ class Driver:
             self._waiting_told = self._waiting
             self._tell(Waiting(self._waiting))
 
-    def _act(self, decided: Plan, suggester: Suggester) -> None:
+    def _act(self, decided: Plan) -> None:
         """Apply the actions that touch the world; each may be applied again without harm."""
         for action in decided.actions:
             match action:
                 case RequestSuggestions(count=count):
-                    suggester.request(count)
+                    self._suggester.request(count)
                 case StartTrial(name=name):
                     self._start(self._ledger.trial(name))
         for name in self._to_stop:
@@ -351,27 +408,47 @@ class Driver:
 
     # -- hearing --------------------------------------------------------------------------------------------------
 
-    def _hear_requests(self) -> None:
-        """Look for what another process asks of this run."""
+    def _is_asked(self) -> bool:
+        """Look, now and then, whether somebody asks for something new."""
         if time.monotonic() < self._next_look:
-            return
+            return False
         self._next_look = time.monotonic() + _REQUEST_SECONDS
         requests = self._store.requests(self._uid)
-        if "kill" in requests:
-            self._stops = max(self._stops, 2)
-        elif "stop" in requests:
-            self._stops = max(self._stops, 1)
+        return "reload" in requests or _stops_of(requests) > self._stops
 
-    def _collect(self, trial: ActiveTrial) -> None:
+    def _hear_requests(self) -> None:
+        """Hear what others ask of this run (inside a transaction, so that its status follows what was heard)."""
+        requests = self._store.requests(self._uid)
+        if "reload" in requests:
+            # What else was asked is heeded by this same transaction.
+            self._store.clear_requests(self._uid)
+            self._reload()
+        self._stops = max(self._stops, _stops_of(requests))
+
+    def _reload(self) -> None:
+        """Go on with the experiment as it is recorded: its budget was edited, or it was resumed before it had come to rest."""
+        known, self._experiment = self._experiment, self._recorded()
+        if over(known.status) and not over(self._experiment.status):
+            self._stops = self._stops_told = 0  # the resumption forgot them; those that came after it are still there
+        elif known.spec == self._experiment.spec:
+            return
+        # A fresh algorithm answers as one that has been asked all along.
+        self._suggester.close()
+        self._suggester = self._new_suggester()
+        self._suggester.record(self._ledger)
+        self._untold.append(StatusChanged(self._experiment.status or ExperimentStatus(), self._ledger))
+
+    def _collect(self, trial: ActiveTrial, change: _Change) -> None:
         """Store what a trial reported, and its final record once everything is read."""
         for batch in trial.read():
-            self._append(trial, batch)
+            if batch.samples:
+                change.begin()
+                self._append(trial, batch)
         if trial.drained:
+            change.begin()
             self._finish(trial)
 
     def _append(self, trial: ActiveTrial, batch: Batch) -> None:
-        if not batch.samples:
-            return
         self._store.append_observations(
             self._uid,
             trial.record.name,
@@ -504,6 +581,40 @@ class Driver:
         if job is None:
             job = self._jobs[record.name] = self._store.job(self._uid, record.name) or self._runs.job(record)
         return self._runs.run(record, job, self._mlflow.of(record.name))
+
+
+class _Change:
+    """One turn's transaction, which begins when there is something to record.
+
+    Args:
+        begun: Called first of all in it.
+    """
+
+    def __init__(self, store: FullStore, begun: Callable[[], None]) -> None:
+        self._store = store
+        self._begun = begun
+        self._open = False
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def begin(self) -> None:
+        """Begin it, unless it has begun."""
+        if not self._open:
+            self._stack.enter_context(self._store.transaction())
+            self._open = True
+            self._begun()
+
+
+def _stops_of(requests: Collection[str]) -> int:
+    """Return what was asked as a number of stops: two kill."""
+    return 2 if "kill" in requests else 1 if "stop" in requests else 0
 
 
 def _now() -> datetime:

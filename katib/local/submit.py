@@ -15,7 +15,7 @@ from katib.engine.resume import problems as problems_of_resume
 from katib.engine.resume import resumed
 from katib.errors import Conflict, InvalidExperiment, NotFound, Problem
 from katib.local.budget import with_budget
-from katib.local.runtime import KUBERNETES, is_of_cluster, with_runtime
+from katib.local.runtime import KUBERNETES, WORKERS, is_of_cluster, is_run_by_callers, with_runtime
 from katib.local.source_folder import with_source_folder
 from katib.metrics.collector import KINDS
 from katib.runners.process import ProcessRunner
@@ -41,6 +41,7 @@ def check(
     config_maps: Path | None = None,
     name: str | None = None,
     namespace: str | None = None,
+    for_callers: bool = False,
 ) -> list[Experiment]:
     """Return the experiments of a file, defaulted and fit to run on this machine. Starts and records nothing.
 
@@ -51,12 +52,20 @@ def check(
         config_maps: A folder that stands for the cluster's ConfigMaps, instead of ``configmaps`` beside the file.
         name: Replaces ``metadata.name``.
         namespace: Replaces ``metadata.namespace``.
+        for_callers: Take also experiments without a trial template: there is a server from which callers get trials to run.
 
     Raises:
         InvalidExperiment: With every problem of every document.
     """
     folder = config_maps or (Path(source).parent if source and source != "-" else Path()) / CONFIG_MAPS_FOLDER
-    experiments = admit_all(text, source=source, config_maps=LocalConfigMaps(folder), name=name, namespace=namespace)
+    experiments = admit_all(
+        text,
+        source=source,
+        config_maps=LocalConfigMaps(folder),
+        name=name,
+        namespace=namespace,
+        template_required=not for_callers,
+    )
     if runtime == KUBERNETES:  # whether its operator has the webhook is not known here
         faults = [fault for each in experiments for fault in collection_problems(each, webhook=True)]
         if faults:
@@ -66,11 +75,18 @@ def check(
         problems = [problem for experiment in experiments for problem in _problems_here(experiment, runner)]
     if problems:
         raise InvalidExperiment(problems)
-    return [with_runtime(with_source_folder(experiment, source), runtime) for experiment in experiments]
+    return [
+        with_runtime(with_source_folder(experiment, source), runtime)
+        if experiment.spec.trial_template is not None
+        else with_runtime(experiment, WORKERS)
+        for experiment in experiments
+    ]
 
 
 def _problems_here(experiment: Experiment, runner: ProcessRunner) -> list[Problem]:
     """What this machine cannot do with an experiment, at its place in the file."""
+    if experiment.spec.trial_template is None:
+        return []  # it has nothing to do
     collector = experiment.spec.metrics_collector_spec
     kind = collector.collector.kind if collector and collector.collector else KINDS[0]
     problems = []
@@ -86,10 +102,13 @@ def _problems_here(experiment: Experiment, runner: ProcessRunner) -> list[Proble
     ]
 
 
-def submit(home: Home, store: Store, experiment: Experiment, *, replaces: bool = False) -> Experiment:
+def submit(
+    home: Home, store: Store, experiment: Experiment, *, replaces: bool = False, owner: str | None = None
+) -> Experiment:
     """Record a checked experiment and return it as stored, with uid and seed.
 
     Args:
+        owner: Whose it is; None for whoever runs this process.
         replaces: An experiment of the same name that nobody runs is deleted first, with its trials and their files.
 
     Raises:
@@ -105,7 +124,7 @@ def submit(home: Home, store: Store, experiment: Experiment, *, replaces: bool =
             pass
         else:
             delete(home, store, existing)
-    return store.create_experiment(experiment, owner=_user())
+    return store.create_experiment(experiment, owner=_user() if owner is None else owner)
 
 
 def _user() -> str:
@@ -137,6 +156,8 @@ def resume(
     uid, name = experiment.metadata.uid or "", experiment.metadata.name
     if is_of_cluster(experiment):
         raise Conflict(f"experiment {name!r} is driven by a cluster's operator: it goes on there")
+    if is_run_by_callers(experiment):
+        raise Conflict(f"the trials of experiment {name!r} are run by callers: `katib up` goes on with it")
     with home.driving(uid, name), store.transaction():
         edited = with_budget(experiment, max_trials=max_trials, parallel=parallel)
         ledger = Ledger.from_records(edited, store.trials(uid))
@@ -149,6 +170,7 @@ def resume(
         store.record_trials(uid, requeued)
         for record in requeued:
             store.clear_observations(uid, record.name)
+        store.clear_requests(uid)  # a run that died may not have heeded them
         store.save_status(uid, status)
         store.record_event(uid, "ExperimentResumed", f"Resumed with {len(requeued)} trials to run again")
     return store.experiment(experiment.metadata.namespace or "default", name)

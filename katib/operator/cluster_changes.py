@@ -6,13 +6,15 @@ of another watch, or of another process, is answered with everything there is.
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from katib.errors import NotFound, StoreUnavailable
+from katib.errors import InvalidInput, NotFound, Problem, StoreUnavailable
 from katib.experiments.protocol import Changes
+from katib.kube.object_cache import is_older, version_of
 from katib.kube.reflector import Reflector
 from katib.operator import kinds
 from katib.operator.cluster_objects import readable
@@ -33,6 +35,9 @@ _TO_BEGIN: Final = 30.0
 _DELETED_KEPT: Final = 10_000
 _STALE: Final = 90.0
 """Seconds without a proof that the watch lives; the server sends a bookmark every minute."""
+
+_TO_CATCH_UP: Final = 5.0
+_CURSOR: Final = re.compile(r"[0-9a-f]{8}\.[0-9]{1,18}")
 
 Object = dict[str, Any]
 Key = tuple[str, str]
@@ -66,6 +71,11 @@ class _Log:
                 uid = new["metadata"]["uid"]
                 self._changed.pop(uid, None)
                 self._changed[uid] = (self._wake(), new)
+
+    def has_seen(self, uid: str) -> bool:
+        """Whether there is, or was, an object."""
+        with self._lock:
+            return uid in self._changed or uid in self._deleted
 
     def since(self, number: int) -> tuple[list[Object], list[Object]]:
         """Return what changed after a number, and what is gone since."""
@@ -106,6 +116,7 @@ class Watched:
             self._trials = _Log(client, kinds.TRIALS, namespace, selector=selector, wake=self._next)
             self._logs.append(self._trials)
         self._begun = False
+        self._expected: dict[str, tuple[str, Object | None]] = {}
 
     def _next(self) -> int:
         with self._lock:
@@ -134,19 +145,54 @@ class Watched:
         for log in self._logs:
             log.reflector.stop()
 
+    def wrote(self, written: Object) -> None:
+        """Tell nothing before it can be told what this process has written."""
+        with self._lock:
+            self._expected[written["metadata"]["name"]] = (written["metadata"]["uid"], written)
+
+    def deleted(self, name: str) -> None:
+        """Tell nothing before it can be told that what this process has deleted is gone."""
+        there = self._experiments.reflector.get(self._namespace, name)
+        with self._lock:
+            if there is None:
+                self._expected.pop(name, None)
+            else:
+                self._expected[name] = (there["metadata"]["uid"], None)
+
+    def _catch_up(self) -> None:
+        """Wait for the news of this process's own changes, which come within moments."""
+        until = time.monotonic() + _TO_CATCH_UP
+        while time.monotonic() < until:
+            with self._lock:
+                self._expected = {name: each for name, each in self._expected.items() if not self._seen(name, *each)}
+                if not self._expected:
+                    return
+            time.sleep(0.01)
+        with self._lock:
+            self._expected.clear()
+
+    def _seen(self, name: str, uid: str, written: Object | None) -> bool:
+        there = self._experiments.reflector.get(self._namespace, name)
+        if there is None or there["metadata"]["uid"] != uid:
+            # Gone, or another by now; or one that was made just now and is not here yet.
+            return written is None or self._experiments.has_seen(uid)
+        return written is not None and not is_older(version_of(there), version_of(written))
+
     def since(self, cursor: str) -> Changes:
         """Return what changed since a cursor.
 
         Raises:
+            InvalidInput: It is no cursor.
             StoreUnavailable: What there is now is not known: the server has not been heard of for a while.
         """
         self.asked = time.monotonic()
+        epoch, number = _place(cursor)
+        self._catch_up()
         for log in self._logs:
             if log.reflector.staleness > _STALE + _TO_BEGIN:
                 raise StoreUnavailable(f"the API server cannot be watched: {log.reflector.failure or 'it is silent'}")
-        epoch, _, place = cursor.partition(".")
         begins = epoch != self._epoch
-        number = 0 if begins or not place.isdecimal() else int(place)
+        number = 0 if begins else number
         with self._lock:
             now = self._number
         changed, deleted = map(self._named, self._experiments.since(number))
@@ -174,6 +220,15 @@ class Watched:
         return [record for each in of_it if (record := record_of(each)) is not None]
 
 
+def _place(cursor: str) -> tuple[str, int]:
+    if not cursor:
+        return "", 0
+    if not _CURSOR.fullmatch(cursor):
+        raise InvalidInput([Problem("cursor", "is not what an answer before has said", cursor)])
+    epoch, _, number = cursor.partition(".")
+    return epoch, int(number)
+
+
 def _key(obj: Object) -> tuple[str, str, str]:
     metadata = obj["metadata"]
     return metadata["namespace"], metadata["name"], metadata["uid"]
@@ -194,6 +249,7 @@ class Watches:
     def changes(self, namespace: str, name: str | None, cursor: str) -> Changes:
         """Return what changed; see ``Experiments.changes``."""
         key = (namespace, name)
+        _place(cursor)
         with self._lock:
             idle = [each for each, of in self._watched.items() if time.monotonic() - of.asked > _UNASKED]
             ended = [self._watched.pop(each) for each in idle if each != key]
@@ -206,6 +262,22 @@ class Watches:
                 watched = self._watched.setdefault(key, Watched(self._client, namespace, name))
         watched.begin()
         return watched.since(cursor)
+
+    def wrote(self, written: Object) -> None:
+        """Let who asks next see what this process has written, though the news of it come later."""
+        metadata = written["metadata"]
+        for each in self._about(metadata["namespace"], metadata["name"]):
+            each.wrote(written)
+
+    def deleted(self, namespace: str, name: str) -> None:
+        """Likewise for what it has deleted."""
+        for each in self._about(namespace, name):
+            each.deleted(name)
+
+    def _about(self, namespace: str, name: str) -> list[Watched]:
+        with self._lock:
+            found = (self._watched.get((namespace, of)) for of in (None, name))
+            return [each for each in found if each is not None]
 
     def close(self) -> None:
         """End all of them."""

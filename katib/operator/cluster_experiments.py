@@ -28,6 +28,7 @@ from katib.operator.cluster_changes import Watches
 from katib.operator.cluster_client import ClusterClient
 from katib.operator.cluster_logs import trial_logs
 from katib.operator.cluster_objects import (
+    check_query,
     event_of,
     experiment_of,
     label_selector,
@@ -56,8 +57,8 @@ __all__ = ["ClusterExperiments"]
 _ATTEMPTS: Final = 4
 _FIRST_PAUSE: Final = 0.2
 _COUNTS: Final = ("maxTrialCount", "parallelTrialCount", "maxFailedTrialCount")
-_TO_BE_TOLD: Final = 20.0
-"""Seconds that the operator gets to tell the store of a deletion, before what was recorded is purged under it."""
+_TO_GO_ON: Final = 5.0
+"""Seconds that the operator gets to take up what it is to go on with, so that what is answered is how it is."""
 _WORKERS: Final = "the trials of a cluster's experiments are jobs, made from spec.trialTemplate: trials that callers run are what `katib up` is for"
 
 
@@ -160,28 +161,30 @@ class ClusterExperiments:
         # Without one of the caller's, an answer that got lost would still leave its experiment behind.
         body = object_of(content, namespace, request_id or secrets.token_hex(16))
         if dry_run:
-            return self._tried(namespace, body, request_id)
-        return experiment_of(self._created(namespace, body))
+            return self._tried(namespace, body)
+        made = self._created(namespace, body)
+        self._watches.wrote(made)
+        return experiment_of(made)
 
-    def _tried(self, namespace: str, body: dict[str, Any], request_id: str) -> Experiment:
+    def _tried(self, namespace: str, body: dict[str, Any]) -> Experiment:
         try:
             return experiment_of(self._client.try_create(kinds.EXPERIMENTS, body, namespace))
         except AlreadyExists:
-            return experiment_of(self._made_before(namespace, body, request_id))
+            return experiment_of(self._made_before(namespace, body))
 
     def _created(self, namespace: str, body: dict[str, Any]) -> dict[str, Any]:
         for attempt in range(_ATTEMPTS):
             try:
                 return self._client.create(kinds.EXPERIMENTS, body, namespace)
             except AlreadyExists:
-                return self._made_before(namespace, body, body["metadata"]["annotations"][kinds.REQUEST_ID])
+                return self._made_before(namespace, body)
             except ServerAway:  # it may have been carried out: then the next attempt finds it
                 if attempt == _ATTEMPTS - 1:
                     raise
             time.sleep(_FIRST_PAUSE * 2**attempt)
         raise AssertionError  # the last attempt returns or raises
 
-    def _made_before(self, namespace: str, body: dict[str, Any], request_id: str) -> dict[str, Any]:
+    def _made_before(self, namespace: str, body: dict[str, Any]) -> dict[str, Any]:
         """Return the object of that name, if this request made it.
 
         Raises:
@@ -190,9 +193,9 @@ class ClusterExperiments:
         name = body["metadata"]["name"]
         found = self._client.get(kinds.EXPERIMENTS, name, namespace)
         made_by = (found["metadata"].get("annotations") or {}).get(kinds.REQUEST_ID)
-        if not request_id or made_by != request_id:
+        if made_by != body["metadata"]["annotations"][kinds.REQUEST_ID]:
             raise Conflict(
-                f"namespace {namespace} has an experiment {name!r} already: choose another name, or delete that one"
+                f"namespace {namespace} has another experiment {name!r}: choose another name, or delete that one"
             )
         return found
 
@@ -202,7 +205,8 @@ class ClusterExperiments:
 
     def find(self, namespace: str | None, query: ExperimentQuery) -> Page:
         """Return experiments of one namespace, or of all, in the order of namespaces and names."""
-        after = tuple(query.after.split("/", 1)) if query.after else ()
+        check_query(query)
+        after = tuple(query.after.split("/")) if query.after else ()
         matching: list[tuple[tuple[str, str], dict[str, Any]]] = []
         for page in self._client.pages(kinds.EXPERIMENTS, namespace, label_selector=label_selector(query.labels)):
             if page.starts_over:
@@ -229,7 +233,12 @@ class ClusterExperiments:
         found = self.get(namespace, name)
         edited = with_budget(found, max_trials=max_trials, parallel=parallel)
         self._check_resume(found, edited)
-        return self._edited(found, edited, {"metadata": {"annotations": {kinds.STOP: None}}})
+        resumed = self._edited(found, edited, {"metadata": {"annotations": {kinds.STOP: None}}})
+        until = time.monotonic() + _TO_GO_ON
+        while over(resumed.status) and time.monotonic() < until:
+            time.sleep(_FIRST_PAUSE)
+            resumed = self.get(namespace, name)
+        return resumed
 
     def edit_budget(self, namespace: str, name: str, budget: Budget) -> Experiment:
         """Change how many trials there are to be; the operator heeds it."""
@@ -268,7 +277,9 @@ class ClusterExperiments:
         return self._patched(found.metadata.namespace or "", found.metadata.name, document)
 
     def _patched(self, namespace: str, name: str, patch: dict[str, Any]) -> Experiment:
-        return experiment_of(self._client.merge_patch(kinds.EXPERIMENTS, name, patch, namespace))
+        written = self._client.merge_patch(kinds.EXPERIMENTS, name, patch, namespace)
+        self._watches.wrote(written)
+        return experiment_of(written)
 
     def delete(self, namespace: str, name: str, *, purge: bool = False, foreground: bool = False) -> None:
         """Remove an experiment; the cluster takes away what belongs to it.
@@ -294,14 +305,9 @@ class ClusterExperiments:
         self._client.delete(
             kinds.EXPERIMENTS, name, namespace, propagation="Foreground" if foreground else "Background"
         )
+        self._watches.deleted(namespace, name)
         if purge and self._store is not None:
-            uids = [uid] if uid else self._store.deleted_experiments(namespace, name)
-            until = time.monotonic() + _TO_BE_TOLD
-            for each in uids:
-                # What the operator still has to tell comes first, as it would be recorded anew.
-                while not self._store.knows_deleted(namespace, each) and time.monotonic() < until:
-                    time.sleep(_FIRST_PAUSE)
-                self._store.purge(namespace, each)
+            self._store.purge(namespace, name, uid)
 
     def events(self, namespace: str, name: str, *, trial: str | None = None) -> list[Event]:
         """Return the Events about an experiment and its trials, or about one trial; a cluster forgets them after an hour."""

@@ -55,6 +55,7 @@ def _followed(client: ClusterClient, trial: Object, pod: Object | None) -> Itera
     namespace, name = trial["metadata"]["namespace"], trial["metadata"]["name"]
     read: set[str] = set()
     while True:
+        yield b""  # whoever reads no more can be let go
         if pod is not None and pod["metadata"]["uid"] not in read:
             try:
                 yield from _pieces(client, trial, pod, follow=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from katib.api.experiment import Experiment
+    from katib.experiments.protocol import ExperimentQuery
 
-__all__ = ["event_of", "experiment_of", "label_selector", "object_of", "readable", "single_document", "state_of"]
+__all__ = [
+    "check_query",
+    "event_of",
+    "experiment_of",
+    "label_selector",
+    "object_of",
+    "readable",
+    "single_document",
+    "state_of",
+]
 
 _OF_THE_SERVER: Final = (
     "uid",
@@ -32,6 +44,8 @@ _OF_THE_SERVER: Final = (
     "selfLink",
 )
 """Of the metadata; a document that was read from a cluster can be written to another one."""
+_STATES: Final = ("Created", "Running", "Restarting", "Succeeded", "Failed", "Stopped")
+_PLACE: Final = re.compile(r"[a-z0-9.-]{1,253}/[a-z0-9.-]{1,253}")
 _WITHOUT_TEMPLATE: Final = (
     "an experiment without spec.trialTemplate has its trials run by callers, which a cluster's operator does not offer: "
     "use `katib up` for it, or give it a template"
@@ -55,16 +69,47 @@ def single_document(text: str) -> dict[str, Any]:
     return content
 
 
+def check_query(query: ExperimentQuery) -> None:
+    """Refuse a question that has no answer.
+
+    Raises:
+        InvalidInput: It asks for states that are none, for no experiments, or goes on after what was no page.
+    """
+    found = [
+        Problem("states", f"is none of {', '.join(_STATES)}", state) for state in query.states if state not in _STATES
+    ]
+    if query.limit < 1:
+        found.append(Problem("limit", "must be at least 1", query.limit))
+    if query.after and not _PLACE.fullmatch(query.after):
+        found.append(Problem("after", "is not what a page before has said", query.after))
+    if found:
+        raise InvalidInput(found)
+
+
 def object_of(content: Mapping[str, Any], namespace: str, request_id: str) -> dict[str, Any]:
-    """Return the object to create for a document that was admitted: as its user wrote it, without defaults."""
+    """Return the object to create for a document that was admitted: as its user wrote it, without defaults.
+
+    Args:
+        content: Of the document.
+        namespace: Takes the place of the document's.
+        request_id: Of whoever asks for it.
+    """
     document: dict[str, Any] = parse_experiment(content).to_document()
     document.pop("status", None)
     metadata = {name: value for name, value in document["metadata"].items() if name not in _OF_THE_SERVER}
     kept = {name: text for name, text in (metadata.get("annotations") or {}).items() if name not in (STOP, REQUEST_ID)}
-    document["metadata"] = {**metadata, "namespace": namespace, "annotations": {**kept, REQUEST_ID: request_id}}
+    metadata = {**metadata, "namespace": namespace}
     # Numbers that remember how they were written are plain ones from here on.
-    plain: dict[str, Any] = json.loads(json.dumps(document))
+    plain: dict[str, Any] = json.loads(json.dumps({**document, "metadata": metadata}))
+    said = json.dumps([plain, kept], sort_keys=True).encode()
+    plain["metadata"]["annotations"] = {**kept, REQUEST_ID: _mark(request_id, said)}
     return plain
+
+
+def _mark(request_id: str, document: bytes) -> str:
+    """Return what is noted of a request: what the same one again says too, and another one of the same id does not."""
+    digest = hashlib.blake2b(request_id.encode("utf-8", "surrogatepass"), digest_size=12)
+    return f"{digest.hexdigest()}-{hashlib.blake2b(document, digest_size=12).hexdigest()}"
 
 
 def experiment_of(resource: Mapping[str, Any]) -> Experiment:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.errors import Conflict, NotFound
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["ClusterStore"]
 
 _PAGE: Final = 10_000
+_TOLD_WITHIN: Final = 1.0
+"""Seconds in which an operator has told of what it knows."""
+_LONGEST_PURGE: Final = 20.0
 
 
 class ClusterStore(StoreClient):
@@ -63,36 +67,47 @@ class ClusterStore(StoreClient):
                 after_sequence = found[-1].sequence
         return found
 
-    def knows_deleted(self, namespace: str, uid: str) -> bool:
-        """Whether the store was told that the object of an experiment is gone, or never heard of it."""
-        try:
-            found = self._call("GetExperiment", wire.GetExperimentRequest(namespace=namespace, experiment_id=uid))
-        except NotFound:
-            return True
-        return bool(found.HasField("delete_time"))
+    def purge(self, namespace: str, name: str, uid: str = "") -> None:
+        """Remove what was recorded of a deleted experiment, for good; nothing where nothing was.
 
-    def deleted_experiments(self, namespace: str, name: str) -> list[str]:
-        """Return the uids of the deleted experiments that had a name."""
-        quoted = name.replace("\\", "\\\\").replace("'", "\\'")
-        request = wire.FindExperimentsRequest(
-            namespace=namespace, filter=f"name = '{quoted}'", lifecycle=wire.LIFECYCLE_DELETED
-        )
-        return [each.id for each in self._call("FindExperiments", request).experiments]
-
-    def purge(self, namespace: str, uid: str) -> None:
-        """Remove everything that was recorded of an experiment; of one that is not there, there is nothing to remove.
+        Args:
+            namespace: Its own.
+            name: Its own.
+            uid: Its own; empty where only its name is known: then of all that had it.
 
         Raises:
             Denied: Whoever this client is may not.
         """
-        try:
-            self.mark_deleted(namespace, uid)
-            request = wire.PurgeRequest(namespace=namespace, experiment_id=uid)
-            request.deleted_before.FromDatetime(datetime.now(UTC))
-            self._call("Purge", request)
-        except (NotFound, Conflict):
-            if not self.knows_deleted(namespace, uid):
-                raise
+        for each in [uid] if uid else self._named(namespace, name):
+            self._purge(namespace, each)
+
+    def _named(self, namespace: str, name: str) -> list[str]:
+        quoted = name.replace("\\", "\\\\").replace("'", "\\'")
+        request = wire.FindExperimentsRequest(
+            namespace=namespace, filter=f"name = '{quoted}'", lifecycle=wire.LIFECYCLE_ALL
+        )
+        return [each.id for each in self._call("FindExperiments", request).experiments]
+
+    def _purge(self, namespace: str, uid: str) -> None:
+        """Remove an experiment; again where its operator, which tells of it in the background, has told of it meanwhile."""
+        until = time.monotonic() + _LONGEST_PURGE
+        while self._has(namespace, uid) and time.monotonic() < until:
+            node = wire.Node(kind=wire.NODE_KIND_EXPERIMENT, id=uid)
+            try:
+                self._call("Delete", wire.DeleteRequest(namespace=namespace, node=node))
+                request = wire.PurgeRequest(namespace=namespace, experiment_id=uid)
+                # The store's clock may be another.
+                request.deleted_before.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
+                self._call("Purge", request)
+            except (NotFound, Conflict):
+                pass
+            time.sleep(_TOLD_WITHIN)
+
+    def _has(self, namespace: str, uid: str) -> bool:
+        request = wire.FindExperimentsRequest(
+            namespace=namespace, filter=f"experiment_id = '{uid}'", lifecycle=wire.LIFECYCLE_ALL
+        )
+        return bool(self._call("FindExperiments", request).experiments)
 
 
 def _observed(message: Any) -> Observed:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from katib.errors import InvalidInput, KatibError, Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Fault", "Refused", "fault_of"]
 
@@ -24,12 +24,14 @@ class Fault:
         code: What kind of failure it is, in the API's words; by default gRPC's.
         message: For people.
         headers: Sent along.
+        problems: Of what the caller sent: field, message, for APIs that tell them apart.
     """
 
     status: int
     code: str
     message: str
     headers: Mapping[str, str] | None = None
+    problems: Sequence[Mapping[str, str]] = ()
 
 
 class Refused(Exception):
@@ -50,4 +52,9 @@ def fault_of(error: KatibError) -> Fault:
     )
     if error.http_status == 401:  # noqa: PLR2004 - HTTP's number
         headers = {"WWW-Authenticate": "Bearer"}
-    return Fault(error.http_status, error.grpc_code, message, headers)
+    problems = (
+        [{"field": problem.path, "message": str(problem)} for problem in error.problems]
+        if isinstance(error, InvalidInput)
+        else []
+    )
+    return Fault(error.http_status, error.grpc_code, message, headers, problems)

@@ -62,9 +62,7 @@ class LogStreams:
             self._reading -= 1
 
         self._reading += 1
-        threading.Thread(
-            target=_pump, args=(read, pieces, left, loop, ended), name="log", daemon=True
-        ).start()
+        threading.Thread(target=_pump, args=(read, pieces, left, loop, ended), name="log", daemon=True).start()
         closing = asyncio.ensure_future(self._closing.wait())
         at = 0
         try:

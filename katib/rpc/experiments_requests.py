@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from katib.rpc import experiments_v1 as wire
 
 __all__ = [
+    "check_changes",
     "check_texts",
+    "check_watch",
     "read_budget",
     "read_count",
     "read_document",
@@ -77,6 +79,35 @@ def _text_problems(field: str, text: str, longest: int = _LONGEST_TEXT) -> Itera
         yield Problem(field, f"must have at most {longest} characters, and has {len(text)}")
     elif _CONTROL.search(text):
         yield Problem(field, "must have no control characters", text)
+
+
+def check_watch(request: wire.WatchExperimentsRequest) -> None:
+    """Refuse a watch of what there is not.
+
+    Raises:
+        InvalidInput: The name is none, or something is asked for that only one experiment has.
+    """
+    check_texts(request, optional=("name",))
+    if not request.name:
+        problems = [
+            Problem(field, "needs the name of one experiment", value=True)
+            for field in ("trials", "until_over")
+            if getattr(request, field)
+        ]
+        if problems:
+            raise InvalidInput(problems)
+
+
+def check_changes(request: wire.ListChangesRequest) -> None:
+    """Refuse what changed of something that there is not.
+
+    Raises:
+        InvalidInput: The name is none, or the cursor.
+    """
+    check_texts(request, optional=("name",))
+    problems = list(_text_problems("cursor", request.cursor, _LONGEST_TOKEN))
+    if problems:
+        raise InvalidInput(problems)
 
 
 def read_document(request: wire.CreateExperimentRequest) -> str:

@@ -199,19 +199,23 @@ class _Hub:
 
     def _apply(self, look: _Look) -> None:
         self._cursor = look.cursor
+        gone = False
         for key, message in look.deleted:
             if key in self._things:
                 self._put(key, message, gone=True)
-        for key, message in look.changed:
-            known = self._things.get(key)
-            if known is None or known.message != message:
-                self._put(key, message)
+                gone = True
+        if gone and self._watched.name:
+            # What has its name now is another one.
+            self.gone = True
+        else:
+            for key, message in look.changed:
+                known = self._things.get(key)
+                if known is None or known.message != message:
+                    self._put(key, message)
         if look.over is not None:
             self.over = look.over
-        news = look.changed or look.deleted or not self.synced
+        news = look.changed or gone or not self.synced
         self.synced = True
-        if self._watched.name and look.deleted:
-            self.gone = True
         self._tidy()
         if news or self.over:
             self._wake()
@@ -240,9 +244,7 @@ class _Hub:
         if len(self._order) <= 2 * len(self._things) + _SLACK:
             return
         least = min((watcher.seen for watcher in self.watchers), default=self._number)
-        self._things = {
-            key: thing for key, thing in self._things.items() if not thing.gone or thing.number > least
-        }
+        self._things = {key: thing for key, thing in self._things.items() if not thing.gone or thing.number > least}
         self._order = sorted((thing.number, key) for key, thing in self._things.items())
 
 

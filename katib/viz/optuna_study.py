@@ -50,7 +50,9 @@ def shared_by_all(dimensions: Sequence[Dimension], trials: Sequence[Result]) -> 
     return [one for one in shared if len({trial.parameters[one.name] for trial in trials}) > 1]
 
 
-def study_of(trials: Sequence[Result], dimensions: Sequence[Dimension], metric: str, *, minimise: bool) -> Study:
+def study_of(
+    trials: Sequence[Result], dimensions: Sequence[Dimension], metric: str, *, minimise: bool, unit: float = 1.0
+) -> Study:
     """Return a study of trials that have a value of the metric; its texts are safe for plotly.
 
     Args:
@@ -58,6 +60,7 @@ def study_of(trials: Sequence[Result], dimensions: Sequence[Dimension], metric: 
         dimensions: The parameters it has.
         metric: What it optimises.
         minimise: Whether less is better.
+        unit: What its values are divided by: the sums of very large ones would be infinite.
     """
     distributions = {one.name: _distribution(one, trials) for one in dimensions}
     frozen = []
@@ -70,7 +73,7 @@ def study_of(trials: Sequence[Result], dimensions: Sequence[Dimension], metric: 
         made = create_trial(
             params={label(name): value for name, value in given.items()},
             distributions={label(name): distributions[name] for name in given},
-            value=trial.value(metric),
+            value=(trial.value(metric) or 0.0) / unit,
         )
         made.number = trial.index if trial.index >= 0 else place
         frozen.append(made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.errors import InvalidInput, Problem
@@ -63,7 +64,7 @@ def parallel_coordinates(
 
         katib.viz.parallel_coordinates(client, "my-sweep", parameters=["lr", "momentum"])
     """
-    graph_objects()
+    go = graph_objects()
     title = "Parallel coordinates"
     results = results_of(source, name, namespace)
     wanted = results.metric(metric)
@@ -75,24 +76,28 @@ def parallel_coordinates(
     whole = [trial for trial in measured if all(one.name in trial.parameters for one in chosen)]
     if not whole or not chosen:
         return sentence(_nothing(wanted, chosen, measured), results, title)
-    from optuna.visualization import plot_parallel_coordinate
-
-    drawn, note = thinned(whole, MOST_POINTS, results.best(wanted, MOST_POINTS))
-    study = study_of_drawn(results, drawn, chosen, wanted)
-    made = plot_parallel_coordinate(study, target_name=label(wanted))
+    drawn, note = thinned(whole, 5 * MOST_POINTS, results.best(wanted, MOST_POINTS))
+    values = [one.value(wanted) for one in drawn]
+    lines = go.Parcoords(
+        dimensions=[{"label": label(wanted), "values": values}, *(_upright(one, drawn) for one in chosen)],
+        line={
+            "color": values,
+            "colorscale": _SCALE,
+            "reversescale": results.minimises(wanted),
+            "colorbar": {"title": {"text": label(wanted)}},
+            "showscale": True,
+        },
+        labelangle=-20,
+        labelside="bottom",
+    )
     lacking = len(measured) - len(whole)
     left = len(results.dimensions) - len(chosen) if parameters is None else 0
-    titled(
-        made,
-        results,
-        title,
-        [
-            note,
-            f"{lacking:,} trials lack one of the parameters" if lacking else "",
-            f"{left} parameters are not shown: name them to see them" if left else "",
-        ],
-    )
-    return made
+    notes = [
+        note,
+        f"{lacking:,} trials lack one of the parameters" if lacking else "",
+        f"{left} parameters are not shown: name them to see them" if left else "",
+    ]
+    return figure([lines], results, title, notes=notes)
 
 
 def slices(
@@ -123,9 +128,14 @@ def slices(
         return sentence(_nothing(wanted, chosen, measured), results, title)
     from optuna.visualization import plot_slice
 
+    from katib.viz.optuna_study import study_of
+
     # Each parameter repeats all values.
-    drawn, note = thinned(measured, max(_LEAST_POINTS, MOST_POINTS // len(shown)), results.best(wanted, MOST_POINTS))
-    made = plot_slice(study_of_drawn(results, drawn, shown, wanted), target_name=label(wanted))
+    drawn, note = thinned(
+        measured, max(_LEAST_POINTS, 3 * MOST_POINTS // len(shown)), results.best(wanted, MOST_POINTS)
+    )
+    study = study_of(drawn, shown, wanted, minimise=results.minimises(wanted))
+    made = plot_slice(study, target_name=label(wanted))
     left = len(chosen) - len(shown)
     titled(made, results, title, [note, f"{left} parameters are not shown: name them to see them" if left else ""])
     return made
@@ -173,7 +183,7 @@ def contour(
         return sentence(_nothing(wanted, chosen, measured), results, title)
     if len(pairs) == 1:
         made = graph_objects().Figure()
-        places = [(None, None)]
+        places: list[tuple[int | None, int | None]] = [(None, None)]
     else:
         from plotly.subplots import make_subplots
 
@@ -240,13 +250,15 @@ def _weights(results: Results, measured: Sequence[Result], metric: str) -> dict[
     """Return the importance of each parameter, the greatest first; nothing where it cannot be told."""
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
-    from katib.viz.optuna_study import shared_by_all
+    from katib.viz.optuna_study import shared_by_all, study_of
 
     newest = measured[-_IMPORTANCE_TRIALS:]
     shared = shared_by_all(results.dimensions, newest) if newest else []
     if not shared or len({one.value(metric) for one in newest}) < 2:  # noqa: PLR2004 - what differs
         return {}
-    study = study_of_drawn(results, newest, shared, metric)
+    # Shares do not depend on the unit.
+    unit = max(abs(one.value(metric) or 0.0) for one in newest)
+    study = study_of(newest, shared, metric, minimise=results.minimises(metric), unit=unit)
     evaluator = FanovaImportanceEvaluator(n_trees=_TREES, max_depth=_DEPTH, seed=0)
     found = get_param_importances(study, evaluator=evaluator)
     names = {label(one.name): one.name for one in shared}
@@ -264,13 +276,6 @@ def _two_that_matter(results: Results, measured: Sequence[Result], metric: str) 
         weights = _weights(results, measured, metric)
         varied = [*(name for name in weights if name in varied), *(name for name in varied if name not in weights)]
     return [known[name] for name in varied[:_PLANE]]
-
-
-def study_of_drawn(results: Results, drawn: Sequence[Result], chosen: Sequence[Dimension], metric: str) -> Any:
-    """Return a study of Optuna's with these trials and parameters."""
-    from katib.viz.optuna_study import study_of
-
-    return study_of(drawn, chosen, metric, minimise=results.minimises(metric))
 
 
 def _surface_traces(
@@ -305,6 +310,22 @@ def _surface_traces(
         )
     )
     return traces
+
+
+def _upright(dimension: Dimension, drawn: Sequence[Result]) -> dict[str, Any]:
+    """Return a parameter as an axis beside others: a logarithmic one by its powers of ten, words by their places."""
+    axis: dict[str, Any] = {"label": label(dimension.name)}
+    places = [_place(dimension, one) for one in drawn]
+    if dimension.log:
+        places = [math.log10(place) for place in places]
+        powers = range(math.floor(min(places)), math.ceil(max(places)) + 1)
+        axis |= {"tickvals": list(powers), "ticktext": [f"{10.0**power:g}" for power in powers]}
+    elif not dimension.numeric:
+        axis |= {
+            "tickvals": list(range(len(dimension.choices))),
+            "ticktext": [label(choice) for choice in dimension.choices],
+        }
+    return axis | {"values": places}
 
 
 def _place(dimension: Dimension, trial: Result) -> float:

@@ -47,7 +47,9 @@ def surface(x: Dimension, y: Dimension, trials: Sequence[Result], metric: str) -
     span = high - low
     if not np.all(np.isfinite(span)) or not np.all(span > 0):
         return None
-    values = np.array([float(np.mean(found)) for found in places.values()])
+    # The sums of very large values would be infinite.
+    unit = max(abs(value) for found in places.values() for value in found) or 1.0
+    values = np.array([sum(value / unit for value in found) / len(found) for found in places.values()])
     across, up = (
         np.linspace(low[place], high[place], _CELLS)
         if dimension.numeric
@@ -58,7 +60,7 @@ def surface(x: Dimension, y: Dimension, trials: Sequence[Result], metric: str) -
         # Both axes count the same.
         between = LinearNDInterpolator((points - low) / span, values)
         grid = np.meshgrid((across - low[0]) / span[0], (up - low[1]) / span[1])
-        z = between(*grid)
+        z = between(*grid) * unit
     except (QhullError, ValueError):  # all on one line
         return None
     if not np.isfinite(z).any():

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from katib.api.trial import Trial
     from katib.engine.trial import TrialRecord
 
-__all__ = ["MOST_ROWS", "experiment_html", "standing_html", "trial_html", "trials_html"]
+__all__ = ["MOST_ROWS", "experiment_html", "rows_html", "standing_html", "trial_html", "trials_html"]
 
 MOST_ROWS: Final = 100
 """A table of more is no view any more; the first ones and the last ones are shown."""
@@ -57,14 +57,14 @@ def experiment_html(experiment: Experiment, trials: Iterable[TrialRecord | Trial
     if experiment.spec.parameters:
         parts.append(_folded("Search space", _space(experiment.spec.parameters)))
     if rows is not None:
-        parts.append(_trials(experiment, rows))
+        parts.append(rows_html(rows, experiment))
     return _framed("".join(parts))
 
 
 def trials_html(trials: Iterable[TrialRecord | Trial], experiment: Experiment | None = None) -> str:
     """Return trials as a table, the best one marked where the experiment knows it."""
     rows = [TrialRow.of(trial, experiment.spec if experiment else None) for trial in trials]
-    return _framed(_trials(experiment, rows))
+    return _framed(rows_html(rows, experiment))
 
 
 def trial_html(trial: TrialRecord | Trial) -> str:
@@ -132,7 +132,8 @@ def _space(parameters: Sequence[ParameterSpec]) -> str:
     return _table(["Name", "Type", "Values"], lines) + _left_out(len(parameters) - len(lines), "parameters")
 
 
-def _trials(experiment: Experiment | None, rows: Sequence[TrialRow]) -> str:
+def rows_html(rows: Sequence[TrialRow], experiment: Experiment | None = None) -> str:
+    """Return trials as a table, without a frame."""
     if not rows:
         return "<div><small>There are no trials yet.</small></div>"
     shown = [*rows[: MOST_ROWS // 2], *rows[-MOST_ROWS // 2 :]] if len(rows) > MOST_ROWS else rows

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal, Protocol, Self
 
 from typing_extensions import override
 
-from katib.client.views.html import standing_html, trials_html
+from katib.client.views.html import rows_html, standing_html
 from katib.client.views.standing import ACTIVE, ENDED_WELL, Standing, TrialRow, readable, short_number
 
 if TYPE_CHECKING:
@@ -166,10 +166,10 @@ class _NotebookView(_PicturedView):
         from IPython.display import display
 
         newest = sorted((row for row in rows if row.finished), key=_finished)[-_NEWEST:]
-        table = trials_html(newest, experiment) if newest and not standing.is_over else ""
+        table = rows_html(newest, experiment) if newest and not standing.is_over else ""
         bundle = {"text/html": f"<div>{standing_html(standing)}</div>{table}", "text/plain": standing.line}
         if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+            self._handle = display(bundle, raw=True, display_id=True)
         else:
             self._handle.update(bundle, raw=True)
 

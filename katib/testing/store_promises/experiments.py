@@ -179,6 +179,26 @@ class ExperimentPromises(Promises):
         assert [item.name for item in store.experiments("b")] == ["a", "x"]
         assert store.experiments("none") == []
 
+    def test_versions_are_those_of_the_experiments(self, store: Store) -> None:
+        """In the order of lists, of one name or of all; each change of an experiment gives it another one."""
+        for namespace, name in [("b", "x"), ("a", "x"), ("a", "z")]:
+            store.create_experiment(an_experiment(name, namespace))
+        known = store.versions()
+        assert [(each.namespace, each.name) for each in known] == [("a", "x"), ("a", "z"), ("b", "x")]
+        for each in known:
+            metadata = store.experiment(each.namespace, each.name).metadata
+            assert (each.uid, each.version) == (metadata.uid, metadata.resource_version)
+        assert store.versions("a") == known[:2]
+        assert store.versions(None, "x") == [known[0], known[2]]
+        assert store.versions("a", "z") == [known[1]]
+        assert store.versions("a", "none") == store.versions("none") == []
+        store.save_status(known[0].uid, full_status())
+        store.update_spec(known[1].uid, an_experiment().spec)
+        store.delete_experiment(known[2].uid)
+        changed = store.versions()
+        assert [each.uid for each in changed] == [known[0].uid, known[1].uid]
+        assert all(new.version != old.version for new, old in zip(changed, known, strict=False))
+
     def test_a_list_says_what_a_table_shows(self, store: Store) -> None:
         """Also of an experiment without algorithm and budget."""
         made = store.create_experiment(an_experiment())

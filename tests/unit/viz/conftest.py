@@ -13,7 +13,11 @@ from katib.store.protocol import Observed
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SPACE = [
-    {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "1e-4", "max": "1", "distribution": "logUniform"}},
+    {
+        "name": "lr",
+        "parameterType": "double",
+        "feasibleSpace": {"min": "1e-4", "max": "1", "distribution": "logUniform"},
+    },
     {"name": "depth", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "9"}},
     {"name": "batch", "parameterType": "discrete", "feasibleSpace": {"list": ["16", "32", "64"]}},
     {"name": "kind", "parameterType": "categorical", "feasibleSpace": {"list": ["sgd", "adam"]}},
@@ -53,7 +57,13 @@ class Searched:
         }
         if values is None and state in {TrialState.SUCCEEDED, TrialState.EARLY_STOPPED}:
             lr, depth = float(given.get("lr", "0.1")), float(given.get("depth", "3"))
-            values = {"loss": (math.log10(lr) + 2) ** 2 + depth / 10, "speed": depth, "score1": lr, "score2": depth, "score3": 1}
+            values = {
+                "loss": (math.log10(lr) + 2) ** 2 + depth / 10,
+                "speed": depth,
+                "score1": lr,
+                "score2": depth,
+                "score3": 1,
+            }
         observation = values and Observation(
             metrics=[Metric(name=name, min=str(one), max=str(one), latest=str(one)) for name, one in values.items()]
         )

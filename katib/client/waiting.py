@@ -1,0 +1,149 @@
+"""Waiting for an experiment to come to a condition, and saying how it stands meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+from katib.api.trial import TrialState
+from katib.client.views.progress import progress_view
+from katib.engine.conditions import current
+from katib.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from katib.api.experiment import Experiment
+    from katib.client.views.progress import ProgressView
+    from katib.engine.trial import TrialRecord
+    from katib.experiments.protocol import Changes, Experiments
+
+__all__ = ["CONDITIONS", "Standing", "changes_of", "has_condition", "wait_for"]
+
+CONDITIONS: Final = ("Created", "Running", "Restarting", "Succeeded", "Failed", "Stopped")
+_ENDS: Final = ("Succeeded", "Failed", "Stopped")
+_SHORTEST: Final = 0.05
+_LONGEST: Final = 1.0
+"""Seconds between two looks: soon again while something happens."""
+
+
+def has_condition(experiment: Experiment, kind: str) -> bool:
+    """Whether an experiment is in a condition: it has one of this type, which is true."""
+    conditions = experiment.status.conditions if experiment.status else []
+    return any(condition.type == kind and condition.status == "True" for condition in conditions)
+
+
+def changes_of(experiments: Experiments, namespace: str, name: str, longest: float = _LONGEST) -> Iterator[Changes]:
+    """Yield what changes of an experiment, at first everything, for as long as somebody asks; ends when it is gone."""
+    cursor, pause = "", _SHORTEST
+    while True:
+        changes = experiments.changes(namespace, name, cursor)
+        cursor = changes.cursor
+        is_news = bool(changes.experiments or changes.trials or changes.deleted)
+        yield changes
+        if changes.deleted:
+            return
+        pause = _SHORTEST if is_news else min(pause * 1.5, max(longest, _SHORTEST))
+        time.sleep(pause)
+
+
+class Standing:
+    """An experiment and its trials as they are now, from changes.
+
+    Attributes:
+        experiment: None before it was heard of.
+        trials: By name.
+    """
+
+    def __init__(self) -> None:
+        self.experiment: Experiment | None = None
+        self.trials: dict[str, TrialRecord] = {}
+
+    def take(self, changes: Changes) -> bool:
+        """Take changes in, and return whether there were any."""
+        for experiment in changes.experiments:
+            self.experiment = experiment
+        for trial in changes.trials:
+            self.trials[trial.name] = trial
+        return bool(changes.experiments or changes.trials)
+
+    @property
+    def records(self) -> list[TrialRecord]:
+        """The trials by index."""
+        return sorted(self.trials.values(), key=lambda record: record.index)
+
+
+def wait_for(
+    experiments: Experiments,
+    namespace: str,
+    name: str,
+    *,
+    condition: str = "Succeeded",
+    timeout: float | None = None,
+    longest_pause: float = _LONGEST,
+    view: Callable[[], ProgressView] | None = None,
+    on_interrupt: str = "",
+) -> Experiment:
+    """Return an experiment once it is in a condition.
+
+    Args:
+        condition: One of ``CONDITIONS``.
+        timeout: Seconds; None for as long as it takes.
+        longest_pause: Seconds between two looks.
+        view: Makes what shows the experiment meanwhile.
+        on_interrupt: What to say to whoever presses Ctrl-C.
+
+    Raises:
+        InvalidInput: There is no such condition.
+        NotFound: There is no such experiment, or not any more.
+        Conflict: It has ended in another condition; the message says why.
+        DeadlineExceeded: It has not come to it in time.
+    """
+    if condition not in CONDITIONS:
+        raise InvalidInput([Problem("expected_condition", f"must be one of {', '.join(CONDITIONS)}", condition)])
+    deadline = None if timeout is None else time.monotonic() + timeout
+    standing = Standing()
+    # It is there, or NotFound says so before anything is shown.
+    standing.experiment = experiments.get(namespace, name)
+    with contextlib.ExitStack() as stack:
+        shown = stack.enter_context((view or progress_view)())
+        try:
+            for changes in changes_of(experiments, namespace, name, longest_pause):
+                if standing.take(changes):
+                    shown.update(standing.experiment, standing.records)
+                if changes.deleted:
+                    raise NotFound(f"experiment {name!r} was deleted while it was waited for")
+                if has_condition(standing.experiment, condition):
+                    return standing.experiment
+                _refuse_other_end(standing, condition)
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise DeadlineExceeded(_late(standing.experiment, condition, timeout))
+        except KeyboardInterrupt:
+            if on_interrupt:
+                print(on_interrupt, file=sys.stderr)  # noqa: T201 - to whoever sits there
+            raise
+    raise AssertionError  # the loop returns or raises
+
+
+def _late(experiment: Experiment, condition: str, timeout: float | None) -> str:
+    last = current(experiment.status.conditions) if experiment.status else None
+    state = f"it is {last.type} ({last.message})" if last else "it has no condition yet"
+    return (
+        f"experiment {experiment.metadata.name!r} did not come to {condition} within {timeout:g} s: {state}. "
+        "It goes on; wait for it again, with a longer timeout"
+    )
+
+
+def _refuse_other_end(standing: Standing, condition: str) -> None:
+    experiment = standing.experiment
+    last = current(experiment.status.conditions) if experiment is not None and experiment.status else None
+    if experiment is None or last is None or last.type not in _ENDS or last.status != "True":
+        return
+    reason = f"experiment {experiment.metadata.name!r} is {last.type}, not {condition}: {last.message}"
+    if last.type == "Failed":
+        broken = [record for record in standing.records if record.state in {TrialState.FAILED, TrialState.METRICS_UNAVAILABLE}]
+        if broken:
+            reason += f"\nits trial {broken[0].name}: {broken[0].message}"
+    raise Conflict(reason)

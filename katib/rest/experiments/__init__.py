@@ -1,0 +1,1 @@
+"""The experiments' API over HTTP, for programs without gRPC, for ``curl`` and for pages: the same calls with the same messages, as JSON."""

@@ -61,6 +61,11 @@ COMMANDS: Final[dict[str, CommandLine]] = {
         "katib.cli.commands.serve_operator",
         "Run the experiments of a Kubernetes cluster.",
     ),
+    "serve api": CommandLine(
+        _SERVE,
+        "katib.cli.commands.serve_api",
+        "Answer for the experiments of a Kubernetes cluster over gRPC.",
+    ),
     "install keys": CommandLine(
         _SERVE,
         "katib.cli.commands.install_keys",

@@ -17,9 +17,11 @@ from katib.errors import Conflict, Unsupported
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from katib.cli.store_http import StoreHttpOptions
     from katib.local.home import Home
+    from katib.operator.api_server import ApiServerOptions
     from katib.rpc.grpc_server import Listening
     from katib.rpc.store_server import StoreServerOptions
     from katib.rpc.suggestion_server import ServerOptions
@@ -50,6 +52,29 @@ def serve_suggestion(options: Callable[[], ServerOptions], *, trial_namespace: s
     made = options()
     server = module.SuggestionServer(made, cluster_trials(trial_namespace))
     asyncio.run(_serve(server, made.listening, "suggestion server", f", {made.limits.workers} workers"))
+
+
+def serve_api(
+    options: Callable[[], ApiServerOptions], *, kubeconfig: str | None, root_ca: Path | None, verbose: bool
+) -> None:
+    """Answer for a cluster's experiments until a signal comes.
+
+    Args:
+        options: Makes them; called when it is known that everything needed is installed.
+        kubeconfig: Where the cluster is; None for the one around this process.
+        root_ca: Whose certificate its API server has; None for where pods have it.
+        verbose: Log every call.
+
+    Raises:
+        Unsupported: There is no cluster, or the extras ``server`` and ``kubernetes`` are not installed.
+    """
+    module = _prepare("katib.operator.api_server", verbose=verbose)
+    from katib.operator.cluster_callers import ClusterAddress
+
+    made = options()
+    address = ClusterAddress.find(kubeconfig=kubeconfig, root_ca=root_ca)
+    server = module.ApiServer(made, address)
+    asyncio.run(_serve(server, made.server.listening, "API server", f", for {address.host}"))
 
 
 def serve_store(

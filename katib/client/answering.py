@@ -62,4 +62,6 @@ def answer_within(call: Callable[[], _Answer], seconds: float | None, what: str)
     except TimeoutError:
         if running._done.is_set():  # noqa: SLF001 - of this module: the call itself has raised it
             raise
-        raise DeadlineExceeded(f"no answer within {seconds:g} s when asked {what}; a change may still be made") from None
+        raise DeadlineExceeded(
+            f"no answer within {seconds:g} s when asked {what}; a change may still be made"
+        ) from None

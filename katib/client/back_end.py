@@ -32,6 +32,7 @@ _ONLY: Final = {
     "config_file": "kubernetes",
     "context": "kubernetes",
     "client_configuration": "kubernetes",
+    "store_address": "kubernetes",
 }
 """Arguments that are of one back end alone."""
 
@@ -50,6 +51,7 @@ class Place:
     root_ca: str | Path | None = None
     home: str | Path | None = None
     runtime: str | None = None
+    store_address: str | None = None
 
     def chosen(self) -> BackEnd:
         """Return the back end that is meant.
@@ -67,8 +69,14 @@ class Place:
             kinds = set(given.values())
         strange = [name for name, kind in given.items() if kinds != {kind}]
         if strange:
-            meant = f"backend {self.backend!r}" if self.backend else " and ".join(f"backend {kind!r}" for kind in sorted(kinds))
-            raise InvalidInput([Problem(strange[0], f"is for backend {given[strange[0]]!r}, and here are arguments for {meant}")])
+            meant = (
+                f"backend {self.backend!r}"
+                if self.backend
+                else " and ".join(f"backend {kind!r}" for kind in sorted(kinds))
+            )
+            raise InvalidInput(
+                [Problem(strange[0], f"is for backend {given[strange[0]]!r}, and here are arguments for {meant}")]
+            )
         if kinds:
             return cast("BackEnd", kinds.pop())
         if os.environ.get(_SERVER):
@@ -106,7 +114,9 @@ def _open_grpc(place: Place, stack: ExitStack) -> Experiments:
 
     address = place.address or os.environ.get(_SERVER)
     if not address:
-        raise InvalidInput([Problem("address", f"is needed for backend 'grpc': give address='HOST:PORT', or set {_SERVER}")])
+        raise InvalidInput(
+            [Problem("address", f"is needed for backend 'grpc': give address='HOST:PORT', or set {_SERVER}")]
+        )
     token_file = place.token_file or os.environ.get("KATIB_TOKEN_FILE") or None
     root_ca = place.root_ca or os.environ.get("KATIB_ROOT_CA") or None
     token = place.token if place.token is not None else ("" if token_file else os.environ.get("KATIB_TOKEN", ""))
@@ -128,7 +138,10 @@ def _open_kubernetes(place: Place, stack: ExitStack) -> Experiments:
     from katib.operator.cluster_experiments import ClusterExperiments
 
     cluster = ClusterExperiments.connect(
-        config_file=place.config_file, context=place.context, client_configuration=place.client_configuration
+        config_file=place.config_file,
+        context=place.context,
+        client_configuration=place.client_configuration,
+        store_address=place.store_address,
     )
     return stack.enter_context(cluster)
 

@@ -64,8 +64,10 @@ def document_of(value: object, path: str = "") -> Any:
 def _plain(value: object, path: str, depth: int) -> Any:
     if depth > _DEEPEST:
         raise InvalidInput([Problem(path, "is nested too deeply, or holds itself")])
+    if isinstance(value, enum.Enum):
+        return _plain(value.value, path, depth)
     if value is None or isinstance(value, (bool, str)):
-        return str(value) if isinstance(value, enum.Enum) else value
+        return value
     if isinstance(value, (int, float)):
         return _number(value, path)
     if isinstance(value, datetime):
@@ -81,9 +83,8 @@ def _plain(value: object, path: str, depth: int) -> Any:
 
 
 def _number(value: float, path: str) -> float:
-    if isinstance(value, float) and not math.isfinite(value):
+    if math.isnan(value) or abs(value) == math.inf:
         raise InvalidInput([Problem(path, "must be a finite number", repr(value))])
-    # numpy's float64 is a float, and the documents' own numbers remember how they were written
     return value
 
 

@@ -7,7 +7,6 @@ Code written for it catches ``RuntimeError`` (whatever an API server refused), `
 from __future__ import annotations
 
 import contextlib
-import functools
 from typing import TYPE_CHECKING, Final
 
 from katib.errors import DeadlineExceeded, InvalidInput, KatibError
@@ -22,6 +21,7 @@ _BUILT_IN: Final[tuple[tuple[type[KatibError], tuple[type[Exception], ...]], ...
     (InvalidInput, (ValueError, RuntimeError)),  # of an argument the one, of an experiment the other
     (KatibError, (RuntimeError,)),
 )
+_TWINS: Final[dict[type[KatibError], type[KatibError]]] = {}
 
 
 @contextlib.contextmanager
@@ -39,8 +39,13 @@ def katib_errors() -> Iterator[None]:
         raise told.with_traceback(error.__traceback__) from error.__cause__
 
 
-@functools.cache
 def _twin(kind: type[KatibError]) -> type[KatibError]:
+    if kind not in _TWINS:
+        _TWINS[kind] = _made_twin(kind)
+    return _TWINS[kind]
+
+
+def _made_twin(kind: type[KatibError]) -> type[KatibError]:
     for base, others in _BUILT_IN:
         if issubclass(kind, base):
             missing = tuple(other for other in others if not issubclass(kind, other))

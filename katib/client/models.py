@@ -8,7 +8,7 @@ that is wrong with it is said at once. What ``KatibClient`` returns is made of t
 from __future__ import annotations
 
 import pprint
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from typing_extensions import override
 
@@ -67,6 +67,8 @@ __all__ = [
 ]
 
 _Model = TypeVar("_Model", bound=ApiModel)
+_TWINS: Final[dict[type[ApiModel], type[KatibModel]]] = {}
+"""Katib's model for each of ours."""
 
 
 class KatibModel(ApiModel):
@@ -75,8 +77,6 @@ class KatibModel(ApiModel):
     Raises (when one is made):
         InvalidInput: A keyword is none of its fields.
     """
-
-    _TWINS: ClassVar[dict[type[ApiModel], type[KatibModel]]] = {}
 
     def __init__(self, **fields: Any) -> None:
         fields.pop("local_vars_configuration", None)  # of OpenAPI's generator, without a meaning here
@@ -100,7 +100,7 @@ class KatibModel(ApiModel):
         super().__pydantic_init_subclass__(**kwargs)
         for base in cls.__bases__:
             if issubclass(base, ApiModel) and not issubclass(base, KatibModel):
-                KatibModel._TWINS.setdefault(base, cls)
+                _TWINS.setdefault(base, cls)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by their Python names, absent ones as None, as Katib's models do."""
@@ -125,7 +125,7 @@ class KatibModel(ApiModel):
         Raises:
             pydantic.ValidationError: It has not.
         """
-        strict = next(base for base in type(self).__bases__ if not issubclass(base, KatibModel))
+        strict = next(ours for ours, katibs in _TWINS.items() if isinstance(self, katibs))
         return strict.model_validate(self.to_document())
 
 
@@ -143,7 +143,7 @@ def _as_dict(value: object) -> Any:
 
 def katib_model(model: _Model) -> _Model:
     """Return one of our models as Katib's of the same kind, with all that is in it."""
-    twin = KatibModel._TWINS.get(type(model))
+    twin = _TWINS.get(type(model))
     fields = {name: _katib_value(value) for name, value in model.__dict__.items()}
     if twin is None:
         return model.model_copy(update=fields)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["KatibSearchCV"]
 
 _SCORE: Final = "score"
+_ALL_FAILED: Final = "fits failed"
+"""In the message of scikit-learn's error."""
 
 
 class KatibSearchCV(BaseSearchCV):  # type: ignore[misc] # it ships no types
@@ -148,8 +150,8 @@ class KatibSearchCV(BaseSearchCV):  # type: ignore[misc] # it ships no types
         try:
             results = evaluate_candidates(candidates, cv=same_splits)
         except ValueError as error:
-            # Also what it says where every fit of these failed; which is the end of a search of one batch, but not of this one.
-            if self.error_score == "raise":
+            # Where every fit of a call failed, scikit-learn takes it for the end of the search, as its own searches make one call.
+            if _ALL_FAILED not in str(error):
                 raise
             self._rows.failed(len(history), candidates, error)
         else:
@@ -177,7 +179,10 @@ class KatibSearchCV(BaseSearchCV):  # type: ignore[misc] # it ships no types
         """Let those that failed altogether have their rows too."""
         whole = self._rows.whole(candidate_params, n_splits, out)
         self._rows.formatted = (candidate_params, n_splits, out, *more)
-        return super()._format_results(whole[0], n_splits, whole[1], *more)
+        with warnings.catch_warnings():
+            if not self._rows.are_all:  # of scores that are no numbers it is enough to hear once
+                warnings.filterwarnings("ignore", message=".*non-finite", category=UserWarning)
+            return super()._format_results(whole[0], n_splits, whole[1], *more)
 
     def _metric(self, results: Mapping[str, Any]) -> str:
         """Return which of the metrics is searched for."""
@@ -237,15 +242,18 @@ class _Rows:
         self._error: ValueError | None = None
         self.results: dict[str, Any] | None = None
         self.formatted: tuple[Any, ...] | None = None
+        self.are_all = False
+
+    def __reduce__(self) -> tuple[type[_Rows], tuple[Any]]:
+        # With each fit the search goes to another process, which wants none of this.
+        return _Rows, (self._error_score,)
 
     def failed(self, first: int, candidates: Sequence[dict[str, Any]], error: ValueError) -> None:
         """Note that these failed, whose places begin with ``first``."""
         self._failed.update(enumerate(candidates, first))
-        if self._error is None:
-            self._error = error
-        else:
-            self._error = error
-        warnings.warn(f"{len(candidates)} candidates could not be fitted: {error}", FitFailedWarning, stacklevel=5)
+        self._error = error
+        details = str(error).rpartition("-----\n")[2].strip()  # without the advice for a search that is over
+        warnings.warn(f"{len(candidates)} candidates could not be fitted: {details}", FitFailedWarning, stacklevel=5)
 
     def whole(
         self, candidates: Sequence[dict[str, Any]], n_splits: int, out: Sequence[dict[str, Any]]
@@ -279,6 +287,7 @@ class _Rows:
         """Bring the results up to the last candidate; raise if there are none at all."""
         if self.results is None or self.formatted is None:
             raise self._error or AlgorithmError(f"algorithm {search.algorithm!r} chose no candidate at all")
+        self.are_all = True
         results = search._format_results(*self.formatted)  # noqa: SLF001 - of this module
         self.results.clear()  # the very one that scikit-learn goes on with
         self.results.update(results)

@@ -105,7 +105,7 @@ def _pytorch_job(asked: TrainerResources, template: Mapping[str, Any], limits: M
         ("num_workers", asked.num_workers),
         ("num_procs_per_worker", asked.num_procs_per_worker),
     ):
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        if type(number) is not int or number < 1:
             raise InvalidInput(
                 [Problem(f"resources_per_trial.{field_name}", "must be a whole number from 1 on", number)]
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -34,7 +35,8 @@ def typed_point(spec: ExperimentSpec, assignments: Sequence[tuple[str, str]]) ->
 
 def metric_value(spec: ExperimentSpec, metric: Metric) -> float | str | None:
     """Return the value of a metric that counts by the experiment's strategy: a number where it is one."""
-    strategies = {one.name: one.value for one in (spec.objective.metric_strategies or []) if spec.objective} if spec.objective else {}
+    stated = (spec.objective.metric_strategies if spec.objective else None) or []
+    strategies = {one.name: one.value for one in stated}
     strategy = strategies.get(metric.name, "latest")
     text = {"min": metric.min, "max": metric.max}.get(strategy) or metric.latest
     if text is None:
@@ -118,13 +120,20 @@ def optuna_study(
     finally:
         optuna.logging.set_verbosity(verbosity)
     for record in trials:
-        run = cast("Any", _as_run(experiment.spec, record))
+        run = cast("Any", _as_run(record))
         study.add_trial(reading.frozen(run, series(record.name) if series is not None else ()))
-    study.set_metric_names([objective for objective in reading.system_attrs().popitem()[1]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names(_objectives(experiment.spec))
     return study
 
 
-def _as_run(spec: ExperimentSpec, record: TrialRecord) -> SimpleNamespace:
+def _objectives(spec: ExperimentSpec) -> list[str]:
+    named = [spec.objective, *(spec.objectives or [])]
+    return [objective.objective_metric_name for objective in named if objective is not None]
+
+
+def _as_run(record: TrialRecord) -> SimpleNamespace:
     """Return what is read of a run where one becomes a trial of Optuna's."""
     observation = record.observation
     return SimpleNamespace(

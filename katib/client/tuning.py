@@ -142,7 +142,7 @@ class Tuning:
     def _program(self, space: Sequence[ParameterSpec], constants: Mapping[str, Any], metric: str) -> TrialProgram:
         distributed = self.resources_per_trial if isinstance(self.resources_per_trial, TrainerResources) else None
         # As Katib: one process on one worker needs no launcher.
-        launched = distributed is not None and (distributed.num_workers > 1 or distributed.num_procs_per_worker > 1)
+        launched = distributed is not None and (distributed.num_workers, distributed.num_procs_per_worker) != (1, 1)
         urls = [PYPI] if self.pip_index_urls is None else [*self.pip_index_urls]
         return TrialProgram(
             objective=read_objective(self.objective, [str(name) for name in self.parameters]),

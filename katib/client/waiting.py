@@ -143,7 +143,9 @@ def _refuse_other_end(standing: Standing, condition: str) -> None:
         return
     reason = f"experiment {experiment.metadata.name!r} is {last.type}, not {condition}: {last.message}"
     if last.type == "Failed":
-        broken = [record for record in standing.records if record.state in {TrialState.FAILED, TrialState.METRICS_UNAVAILABLE}]
+        broken = [
+            record for record in standing.records if record.state in {TrialState.FAILED, TrialState.METRICS_UNAVAILABLE}
+        ]
         if broken:
             reason += f"\nits trial {broken[0].name}: {broken[0].message}"
     raise Conflict(reason)

@@ -50,7 +50,6 @@ from katib.runners.process import ProcessRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
-
     from types import TracebackType
 
     from katib.api.experiment import Experiment

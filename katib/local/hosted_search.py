@@ -9,13 +9,15 @@ from katib.api.similar import did_you_mean
 from katib.engine.conditions import current
 from katib.errors import InvalidInput, NotFound, Problem
 from katib.experiments.protocol import Page
+from katib.store.tracking.records import Lifecycle
 
 if TYPE_CHECKING:
     from katib.api.experiment import Experiment, ExperimentStatus
     from katib.experiments.protocol import ExperimentQuery
     from katib.store.protocol import ExperimentSummary, Store
+    from katib.store.tracking.protocol import Tracking
 
-__all__ = ["find", "state_of"]
+__all__ = ["deleted_uids", "find", "state_of"]
 
 _STATES: Final = ("Created", "Running", "Restarting", "Succeeded", "Failed", "Stopped")
 
@@ -85,3 +87,15 @@ def _place(query: ExperimentQuery) -> tuple[str, str] | None:
     if problems:
         raise InvalidInput(problems)
     return place
+
+
+def deleted_uids(tracking: Tracking, name: str) -> list[str]:
+    """Return the uids of the deleted experiments that had a name."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = tracking.find_searches(lifecycle=Lifecycle.DELETED, cursor=cursor)
+        found += [search.id for search in page.items if search.name == name]
+        cursor = page.cursor
+        if cursor is None:
+            return found

@@ -1,4 +1,7 @@
-"""One API server, asked with the tokens of others: it decides what each of them may do, and this process has no say and no rights."""
+"""One API server, asked with the tokens of others: it says who they are and decides what each may do. This process has no rights.
+
+So nothing is read or changed for a caller that they could not read or change with ``kubectl`` and their token.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,12 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from katib.access.identity import Identity, Role, is_namespace
+from katib.access.recent import Recent
 from katib.access.token_entries import digest_of
-from katib.errors import Unsupported
+from katib.errors import Denied, NotFound, StoreUnavailable, Unauthenticated, Unsupported
+from katib.kube.errors import ServerAway
+from katib.kube.resource import Resource
 from katib.operator.cluster_client import ClusterClient
 
 if TYPE_CHECKING:
@@ -17,10 +24,16 @@ if TYPE_CHECKING:
 
     from katib.operator.cluster_experiments import ClusterExperiments
 
-__all__ = ["ClusterAddress", "ExperimentsOfCallers"]
+__all__ = ["CallersOfCluster", "ClusterAddress", "ExperimentsOfCallers", "KubernetesCaller"]
 
 _MOST_KEPT: Final = 512
 """Callers whose connections are kept."""
+_MOST_NAMES: Final = 4_096
+_YES_HOLDS: Final = 60.0
+_NO_HOLDS: Final = 10.0
+_TO_ANSWER: Final = 10.0
+_SERVICE_ACCOUNT: Final = "system:serviceaccount:"
+_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False)
 _CA: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")
 _WHOLE: Final = ("host", "ssl_ca_cert", "ca_cert_data", "verify_ssl", "tls_server_name", "assert_hostname")
 
@@ -74,6 +87,11 @@ class ClusterAddress:
             ) from error
         return cls(configuration)
 
+    @property
+    def host(self) -> str:
+        """The API server's address."""
+        return str(self._known["host"])
+
     def client_of(self, token: str) -> ClusterClient:
         """Return a client that is whoever a token is of."""
         from kubernetes import client
@@ -83,6 +101,82 @@ class ClusterAddress:
             setattr(configuration, name, value)
         configuration.api_key = {"authorization": f"Bearer {token}"}
         return ClusterClient.configured(configuration, user_agent="katib-api")
+
+
+class KubernetesCaller(Identity):
+    """Somebody whom the API server knows, and whose rights it holds against each request that is made with their token."""
+
+    def may(self, namespace: str, role: Role) -> bool:  # noqa: ARG002
+        """Return True: whether they may is found out by asking for it."""
+        return True
+
+    def namespaces(self) -> frozenset[str] | None:
+        """Return None: Kubernetes lists no rights."""
+        return None
+
+    @property
+    def default_namespace(self) -> str | None:
+        """A service account's own namespace; a person has none."""
+        if not self.name.startswith(_SERVICE_ACCOUNT):
+            return None
+        namespace = self.name.removeprefix(_SERVICE_ACCOUNT).partition(":")[0]
+        return namespace if is_namespace(namespace) else None
+
+
+class CallersOfCluster:
+    """Asks the API server whose a token is, with that token; implements ``katib.access.Authenticator``.
+
+    Args:
+        client_of: Returns a client that is whoever a token is of.
+    """
+
+    asks_others = True
+
+    def __init__(self, client_of: Callable[[str], ClusterClient]) -> None:
+        self._client_of = client_of
+        # Apart, so that a flood of made-up tokens does not push out the good ones.
+        self._known: Recent[str] = Recent(_YES_HOLDS, _MOST_NAMES)
+        self._unknown: Recent[str] = Recent(_NO_HOLDS, _MOST_NAMES)
+
+    def identity(self, token: str | None) -> KubernetesCaller:
+        """Return whose token this is.
+
+        Raises:
+            Unauthenticated: There is no token, or the API server does not know it.
+            StoreUnavailable: The API server does not answer.
+        """
+        if token is None:
+            raise Unauthenticated("a token is needed: send it as 'Authorization: Bearer TOKEN'")
+        digest = digest_of(token)
+        name = self._known.get(digest)
+        if name is None:
+            refused = self._unknown.get(digest)
+            if refused is not None:
+                raise Unauthenticated(refused)
+            try:
+                name = self._asked(token) or f"token {digest.hex()[:16]}"
+            except Unauthenticated as error:
+                self._unknown.put(digest, str(error))
+                raise
+            self._known.put(digest, name)
+        return KubernetesCaller(name, {})
+
+    def _asked(self, token: str) -> str:
+        """Return a name; empty where the API server knows the token, and has no way to tell whose it is."""
+        body = {"apiVersion": _REVIEWS.api_version, "kind": _REVIEWS.kind}
+        client = self._client_of(token)
+        try:
+            answer = client.request("POST", _REVIEWS.path(), body=body, timeout=_TO_ANSWER)
+        except (NotFound, Denied):  # before Kubernetes 1.28, or where somebody took the right away
+            # Every account may ask what is served; what it asks for later is judged then.
+            client.request("GET", "/api", timeout=_TO_ANSWER)
+            return ""
+        except ServerAway as error:
+            raise StoreUnavailable(f"who calls cannot be found out: {error}") from error
+        finally:
+            client.close()
+        user = (answer.get("status") or {}).get("userInfo") or {}
+        return str(user.get("username") or "")
 
 
 class ExperimentsOfCallers:
@@ -99,8 +193,14 @@ class ExperimentsOfCallers:
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, ClusterExperiments] = OrderedDict()
 
-    def of(self, token: str) -> ClusterExperiments:
-        """Return the experiments as a caller may see them; whether the token is any good, each call finds out."""
+    def __call__(self, token: str | None) -> ClusterExperiments:
+        """Return the experiments as a caller may see them; for the same token the same object. Asks nobody.
+
+        Raises:
+            Unauthenticated: There is no token.
+        """
+        if token is None:
+            raise Unauthenticated("a token is needed: send it as 'Authorization: Bearer TOKEN'")
         digest = digest_of(token)
         with self._lock:
             found = self._known.get(digest)

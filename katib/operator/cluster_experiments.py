@@ -37,7 +37,7 @@ from katib.operator.cluster_objects import (
     single_document,
     state_of,
 )
-from katib.operator.trial_objects import record_of
+from katib.operator.trial_objects import is_final, record_of
 from katib.store.protocol import Observed
 from katib.template.collection_check import collection_problems
 
@@ -56,6 +56,7 @@ __all__ = ["ClusterExperiments"]
 
 _ATTEMPTS: Final = 4
 _FIRST_PAUSE: Final = 0.2
+_TO_BE_TOLD: Final = 3.0
 _COUNTS: Final = ("maxTrialCount", "parallelTrialCount", "maxFailedTrialCount")
 _TO_GO_ON: Final = 5.0
 """Seconds that the operator gets to take up what it is to go on with, so that what is answered is how it is."""
@@ -293,14 +294,15 @@ class ClusterExperiments:
         Raises:
             StoreUnavailable: It is deleted, but the store cannot be told to purge it; asking again does.
         """
-        if purge and self._store is None:
-            raise Unsupported("what was recorded is in the store, which is not known here: say store_address")
         uid = ""
         if purge:
+            if self._store is None:
+                raise Unsupported("what was recorded is in the store, which is not known here: say store_address")
             try:
                 uid = self._client.get(kinds.EXPERIMENTS, name, namespace)["metadata"]["uid"]
             except NotFound:
                 uid = ""
+            self._store.check_purge(namespace, uid)
         # Also where nothing is there: whether the caller may is the API server's to say.
         self._client.delete(
             kinds.EXPERIMENTS, name, namespace, propagation="Foreground" if foreground else "Background"
@@ -399,10 +401,15 @@ class ClusterExperiments:
             return [each for each in last if after_sequence is None or each.sequence > after_sequence][:limit]
         uid = found["metadata"]["labels"].get(kinds.EXPERIMENT_UID_LABEL, "")
         place = {"namespace": namespace, "experiment_id": uid, "name": trial}
-        try:
-            return self._store.observations(place, metric=metric, after_sequence=after_sequence, limit=limit)
-        except NotFound:
-            return []  # the operator tells the store of it in the background
+        # The operator tells the store of its trials in the background, within moments of their end.
+        until = time.monotonic() + (_TO_BE_TOLD if is_final(found) else 0.0)
+        while True:
+            try:
+                return self._store.observations(place, metric=metric, after_sequence=after_sequence, limit=limit)
+            except NotFound:
+                if time.monotonic() >= until:
+                    return []
+            time.sleep(_FIRST_PAUSE)
 
     # -- trials that callers run --------------------------------------------------------------------------------------
 

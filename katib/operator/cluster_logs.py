@@ -109,7 +109,7 @@ def _newest_pod(client: ClusterClient, trial: Mapping[str, Any]) -> Object | Non
 
 
 def _container(trial: Mapping[str, Any], pod: Mapping[str, Any]) -> str:
-    names = [each["name"] for each in pod["spec"]["containers"]]
+    names = [str(each["name"]) for each in pod["spec"]["containers"]]
     wanted = (trial.get("spec") or {}).get("primaryContainerName")
     if wanted in names:
         return str(wanted)

@@ -44,7 +44,9 @@ class ClusterStore(StoreClient):
         Raises:
             NotFound: The trial was not recorded, or not yet.
         """
-        request = wire.GetRunRequest(**trial)
+        request = wire.GetRunRequest(
+            namespace=trial["namespace"], experiment_id=trial["experiment_id"], name=trial["name"]
+        )
         request.read_mask.paths.append("id")
         run = self._call("GetRun", request).id
         found: list[Observed] = []
@@ -66,6 +68,19 @@ class ClusterStore(StoreClient):
             if found:
                 after_sequence = found[-1].sequence
         return found
+
+    def check_purge(self, namespace: str, uid: str) -> None:
+        """Return only if whoever this client is may purge there; nothing is purged.
+
+        Raises:
+            Denied: They may not.
+        """
+        request = wire.PurgeRequest(namespace=namespace, experiment_id=uid or "none")
+        request.deleted_before.FromDatetime(datetime.fromtimestamp(1, UTC))
+        try:
+            self._call("Purge", request)
+        except NotFound:
+            return
 
     def purge(self, namespace: str, name: str, uid: str = "") -> None:
         """Remove what was recorded of a deleted experiment, for good; nothing where nothing was.
@@ -91,7 +106,7 @@ class ClusterStore(StoreClient):
     def _purge(self, namespace: str, uid: str) -> None:
         """Remove an experiment; again where its operator, which tells of it in the background, has told of it meanwhile."""
         until = time.monotonic() + _LONGEST_PURGE
-        while self._has(namespace, uid) and time.monotonic() < until:
+        while self.has(namespace, uid) and time.monotonic() < until:
             node = wire.Node(kind=wire.NODE_KIND_EXPERIMENT, id=uid)
             try:
                 self._call("Delete", wire.DeleteRequest(namespace=namespace, node=node))
@@ -103,7 +118,8 @@ class ClusterStore(StoreClient):
                 pass
             time.sleep(_TOLD_WITHIN)
 
-    def _has(self, namespace: str, uid: str) -> bool:
+    def has(self, namespace: str, uid: str) -> bool:
+        """Whether anything is recorded of an experiment."""
         request = wire.FindExperimentsRequest(
             namespace=namespace, filter=f"experiment_id = '{uid}'", lifecycle=wire.LIFECYCLE_ALL
         )

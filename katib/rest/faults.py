@@ -53,7 +53,7 @@ def fault_of(error: KatibError) -> Fault:
     if error.http_status == 401:  # noqa: PLR2004 - HTTP's number
         headers = {"WWW-Authenticate": "Bearer"}
     problems = (
-        [{"field": problem.path, "message": str(problem)} for problem in error.problems]
+        [{"field": problem.path, "message": str(problem).removeprefix("document: ")} for problem in error.problems]
         if isinstance(error, InvalidInput)
         else []
     )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["failure_of", "status_for"]
 
 _DETAILS: Final = "grpc-status-details-bin"
+_TOO_LARGE: Final = "larger than max"
+"""What gRPC says, on either side, of a message that it does not let through; asking again is of no use."""
 _KINDS: Final[dict[str, type[KatibError]]] = {
     name: kind
     for name in errors.__all__
@@ -41,10 +43,12 @@ def failure_of(address: str, error: Any) -> KatibError:
         error: A ``grpc.RpcError`` with a code.
     """
     found, info = _details(error)
+    text = error.details() or ""
     kind = _KINDS.get(info.reason) if info.domain == DOMAIN else None
+    if info.domain != DOMAIN and error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in text:
+        return InvalidInput(f"the server at {address} and this client cannot send each other what is so large: {text}")
     if kind is None or error.code() is not grpc.StatusCode[kind.grpc_code]:
         return store_error(address, error, what="the server")
-    text = error.details() or ""
     if not issubclass(kind, InvalidInput):
         return kind(f"the server at {address} cannot do it now: {text}" if kind is StoreUnavailable else text)
     lines = dict(enumerate(info.metadata["lines"].split(","))) if "lines" in info.metadata else {}

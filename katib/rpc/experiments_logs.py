@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from katib.errors import Overloaded, StoreUnavailable
 from katib.rpc import experiments_v1 as wire
@@ -63,7 +63,7 @@ class LogStreams:
 
         self._reading += 1
         threading.Thread(target=_pump, args=(read, pieces, left, loop, ended), name="log", daemon=True).start()
-        closing = asyncio.ensure_future(self._closing.wait())
+        closing: asyncio.Future[Any] = asyncio.ensure_future(self._closing.wait())
         at = 0
         try:
             while True:
@@ -72,6 +72,8 @@ class LogStreams:
                     return
                 if isinstance(piece, BaseException):
                     raise piece
+                if not piece:
+                    await send(wire.ReadLogsResponse(offset=max(offset, at)).SerializeToString())
                 begin = max(0, offset - at)
                 for start in range(begin, len(piece), _PIECE):
                     text = piece[start : start + _PIECE]
@@ -85,14 +87,15 @@ class LogStreams:
 
 
 async def _next(
-    pieces: asyncio.Queue[bytes | BaseException | None], closing: asyncio.Future[bool]
+    pieces: asyncio.Queue[bytes | BaseException | None], closing: asyncio.Future[Any]
 ) -> bytes | BaseException | None:
-    getting = asyncio.ensure_future(pieces.get())
+    getting: asyncio.Future[Any] = asyncio.ensure_future(pieces.get())
     try:
         await asyncio.wait({getting, closing}, return_when=asyncio.FIRST_COMPLETED)
         if not getting.done():
             raise StoreUnavailable(STOPPING)
-        return getting.result()
+        piece: bytes | BaseException | None = getting.result()
+        return piece
     finally:
         getting.cancel()
 
@@ -113,6 +116,8 @@ def _pump(
         try:
             found = read()
             try:
+                # A message without text says that there is a log, however long it is silent.
+                hand(b"")
                 for piece in found:
                     if left.is_set():
                         break

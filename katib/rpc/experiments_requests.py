@@ -198,30 +198,17 @@ def read_trial_states(request: wire.ListTrialsRequest) -> frozenset[TrialState] 
 
 
 def read_count(request: Any, field: str) -> int | None:
-    """Return a count that a request may leave out.
-
-    Raises:
-        InvalidInput: It is less than nothing.
-    """
-    if not request.HasField(field):
-        return None
-    count: int = getattr(request, field)
-    if count < 0:
-        raise InvalidInput([Problem(field, "must be 0 or more", count)])
-    return count
+    """Return a count that a request may leave out."""
+    return getattr(request, field) if request.HasField(field) else None
 
 
 def read_budget(request: wire.EditBudgetRequest) -> Budget:
-    """Return how many trials there are to be.
-
-    Raises:
-        InvalidInput: A count is less than nothing, or nothing is to be changed.
-    """
-    fields = ("max_trial_count", "parallel_trial_count", "max_failed_trial_count")
-    found = Budget(**{field: read_count(request, field) for field in fields})
-    if found == Budget():
-        raise InvalidInput([Problem("max_trial_count", f"is required, or {fields[1]}, or {fields[2]}")])
-    return found
+    """Return how many trials there are to be; which counts are none is said by the experiment."""
+    return Budget(
+        max_trial_count=read_count(request, "max_trial_count"),
+        parallel_trial_count=read_count(request, "parallel_trial_count"),
+        max_failed_trial_count=read_count(request, "max_failed_trial_count"),
+    )
 
 
 def read_offset(request: wire.ReadLogsRequest) -> int:

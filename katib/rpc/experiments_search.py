@@ -63,7 +63,7 @@ def document_of_search(search: wire.Search) -> str:
     if search.early_stopping:
         spec["earlyStopping"] = _plugin(search.early_stopping, search.early_stopping_settings)
     for field, name in _COUNTS.items():
-        if search.HasField(field):  # type: ignore[arg-type]  # a name of each
+        if search.HasField(field):
             spec[name] = getattr(search, field)
     metadata: dict[str, Any] = {"name": search.name}
     if search.labels:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 import grpc
 
 from katib.access import Role, token_of
-from katib.errors import KatibError, Overloaded, StoreUnavailable
+from katib.errors import InvalidInput, KatibError, Problem, StoreUnavailable
 from katib.rpc import experiments_v1 as wire
 from katib.rpc.calls import FailedCall, answering, streaming
 from katib.rpc.experiments_asking import ASKS
@@ -27,7 +27,7 @@ from katib.rpc.services import MOST_BYTES
 from katib.rpc.tracking_changes import STOPPING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from concurrent.futures import Future
 
     from google.protobuf.message import Message
@@ -48,6 +48,7 @@ SERVICE: Final = wire.DESCRIPTOR.services_by_name["Experiments"]
 _LARGE: Final = 1 << 16
 """Bytes of a request that are not decoded between two other calls."""
 _PIECE: Final = 1 << 20
+_ASKING: Final = 2
 
 
 class ExperimentsService:
@@ -81,6 +82,9 @@ class ExperimentsService:
         self._metrics = metrics
         self._longest_call = longest_call
         self._blocking = BlockingCalls(threads, most_waiting)
+        # Apart from the others, so that ask and tell need not wait for what takes its time; and in threads at all, as asking may block
+        # for a moment where nobody drives the experiment.
+        self._asking = BlockingCalls(_ASKING, 4 * most_waiting)
         self._watches = Watches(most_watches)
         self._logs = LogStreams(most_logs)
         self._kinds = ParameterKinds()
@@ -101,6 +105,7 @@ class ExperimentsService:
         """End for good, after the server has taken its last call."""
         self.close_streams()
         self._blocking.close()
+        self._asking.close()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Return what a server needs to answer the service."""
@@ -166,7 +171,8 @@ class ExperimentsService:
         tell = method.prepare(request)
         caller = await self._callers.admit(call.metadata, request.namespace, Role.WRITE)
         experiments, namespace, name = self._of(call), caller.namespace, request.experiment
-        found = await _done(tell(experiments.workers, namespace, call.seconds))
+        future = await self._asking.run(lambda: tell(experiments.workers, namespace, call.seconds))
+        found = await _done(future)
         records = method.trials(found)
         kinds = self._kinds.known(namespace, name, records)
         if kinds is None:
@@ -251,7 +257,7 @@ def _changes(
     changes = experiments.changes(namespace, name or None, cursor)
     message = wire.ListChangesResponse()
     size = 0
-    kinds = kinds_of(changes.experiments[0]) if name and changes.experiments else None
+    kinds: Mapping[str, str] | None = kinds_of(changes.experiments[0]) if name and changes.experiments else None
     if kinds is None and changes.trials:
         kinds = known.of(experiments, namespace, name, changes.trials)
     for experiment in changes.experiments:
@@ -276,9 +282,10 @@ def _encoded(reply: Message) -> bytes:
     """Return a reply's bytes.
 
     Raises:
-        Overloaded: They are more than a message may have.
+        InvalidInput: They are more than a message may have.
     """
     data = reply.SerializeToString()
     if len(data) > MOST_BYTES:
-        raise Overloaded(f"the answer is larger than the {MOST_BYTES >> 20} MiB of a message: ask for less at a time")
+        message = f"the answer is larger than the {MOST_BYTES >> 20} MiB of a message: ask for less at a time"
+        raise InvalidInput([Problem("page_size", message)])
     return data

@@ -22,6 +22,7 @@ __all__ = [
     "fill_time",
     "read_seconds",
     "read_time",
+    "request_of",
     "time_of",
 ]
 
@@ -32,12 +33,16 @@ class WireNames:
     Args:
         enum: Its descriptor.
         ours: By the names of the API.
+
+    Attributes:
+        words: Ours, for messages.
     """
 
     def __init__(self, enum: Any, ours: Mapping[str, Any]) -> None:
         self._ours = {enum.values_by_name[name].number: value for name, value in ours.items()}
         self._numbers = {value: number for number, value in self._ours.items()}
         self._names = ", ".join(ours)
+        self.words = ", ".join(map(str, ours.values()))
 
     def number(self, value: Any) -> Any:
         """Return the API's number of one of ours; of what it does not know, that of UNSPECIFIED."""
@@ -74,6 +79,18 @@ COMPARISONS: Final = WireNames(
     _MESSAGES["StoppingRule"].enum_types_by_name["Comparison"],
     {word.upper(): word for word in ("equal", "less", "greater")},
 )
+
+
+def request_of(kind: Any, **fields: Any) -> Any:
+    """Return a request.
+
+    Raises:
+        InvalidInput: A value is none of its field: a text that has no bytes, or a number that does not fit.
+    """
+    try:
+        return kind(**fields)
+    except (ValueError, TypeError) as error:
+        raise InvalidInput(f"this cannot be sent: {error}") from error
 
 
 def fill_time(target: Any, moment: datetime | None) -> None:

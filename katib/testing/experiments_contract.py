@@ -111,18 +111,18 @@ class ExperimentsPlace:
         behaviour: Behaviour = "quick",
         *,
         trials: int = 2,
-        parallel: int = 2,
+        parallel: int | None = None,
         failures: int | None = None,
         algorithm: str = "random",
         labels: dict[str, str] | None = None,
         goal: float | None = None,
         resume_policy: str = "LongRunning",
     ) -> str:
-        """Return an experiment as JSON."""
+        """Return an experiment as JSON; two trials run at a time, if there are to be two."""
         spec: dict[str, Any] = {
             "objective": {"type": "minimize", "objectiveMetricName": "loss"},
             "algorithm": {"algorithmName": algorithm},
-            "parallelTrialCount": parallel,
+            "parallelTrialCount": parallel or min(trials, 2),
             "maxTrialCount": trials,
             "resumePolicy": resume_policy,
             "seed": 7,

@@ -7,13 +7,12 @@ import contextlib
 import json
 import secrets
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from katib.errors import Conflict, Denied, InvalidExperiment, NotFound, Unauthenticated, Unsupported
+from katib.errors import Denied, InvalidExperiment, NotFound, Unauthenticated, Unsupported
 from katib.experiments.protocol import Budget, ExperimentQuery
 from katib.kube.client import Client
 from katib.kube.errors import Forbidden
@@ -22,15 +21,16 @@ from katib.operator import kinds
 from katib.operator.cluster_callers import ClusterAddress
 from katib.operator.cluster_experiments import ClusterExperiments
 from katib.operator.cluster_store import ClusterStore
+from katib.rpc.experiments_client import RemoteExperiments
 from katib.testing.experiments_contract import ExperimentsContract, eventually, state_of
 from katib.testing.job_double import CONTROLLER, RULE, JobDouble
-from katib.testing.served import ServedStore, ServedSuggestion
+from katib.testing.served import Served, ServedStore, ServedSuggestion
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "faults" / "operator"))
 
-from operator_processes import OperatorProcesses
-from world import Reports
+from operator_processes import OperatorProcesses  # noqa: E402 - found by the line above
+from world import Reports  # noqa: E402
 
 pytestmark = pytest.mark.xdist_group("client-experiments")  # what they run on is there once
 
@@ -104,16 +104,6 @@ def place(lasting_control_plane, tmp_path_factory):
         yield Place(lasting_control_plane, tmp_path_factory.mktemp("place"), stack)
 
 
-def with_double(text, rule=""):
-    """Return an experiment whose jobs are the double's."""
-    document = json.loads(text)
-    document["spec"]["metricsCollectorSpec"] = {"collector": {"kind": "Push"}}
-    job = document["spec"]["trialTemplate"]["trialSpec"]
-    job["metadata"] = {"annotations": {RULE: rule}}
-    job["spec"]["managedBy"] = CONTROLLER
-    return document
-
-
 class TestClusterExperiments(ExperimentsContract):
     """Everything every place promises."""
 
@@ -139,3 +129,241 @@ class TestClusterExperiments(ExperimentsContract):
         spec["parallelTrialCount"] = min(spec["parallelTrialCount"], spec["maxTrialCount"])
         spec["trialTemplate"]["trialSpec"]["spec"]["managedBy"] = CONTROLLER
         return json.dumps(document)
+
+
+@pytest.fixture
+def namespace(place):
+    return place.namespace()
+
+
+@pytest.fixture
+def administrator(place):
+    with ClusterExperiments.connect(place.kubeconfig, store_address=place.store.address) as experiments:
+        yield experiments
+
+
+def experiment(name="search", rule="", **more):
+    """Return an experiment whose jobs are the double's."""
+    document = TestClusterExperiments().document(name, **more)
+    read = json.loads(document)
+    read["spec"]["trialTemplate"]["trialSpec"]["metadata"] = {"annotations": {RULE: rule}}
+    return read
+
+
+# -- what only a cluster has ------------------------------------------------------------------------------------------
+
+
+def test_what_is_recorded_is_what_was_written_and_no_default_of_today(administrator, place, namespace):
+    administrator.create(namespace, json.dumps(experiment()), request_id="r-1")
+    spec = place.client.get(kinds.EXPERIMENTS, "search", namespace)["spec"]
+    assert "metricStrategies" not in spec["objective"]
+    assert spec["parameters"] == experiment()["spec"]["parameters"]
+
+
+def test_an_experiment_without_a_template_is_sent_where_it_can_run(administrator, namespace):
+    document = experiment()
+    del document["spec"]["trialTemplate"]
+    with pytest.raises(Unsupported, match="katib up"):
+        administrator.create(namespace, json.dumps(document))
+    with pytest.raises(Unsupported, match="katib up"):
+        _ = administrator.workers
+
+
+def test_a_template_of_a_config_map_is_checked_and_stays_there(administrator, place, namespace):
+    document = experiment()
+    template = document["spec"]["trialTemplate"]
+    job = template.pop("trialSpec")
+    place_of_it = {"configMapName": "jobs", "configMapNamespace": namespace, "templatePath": "job"}
+    template["configMap"] = place_of_it
+    with pytest.raises(InvalidExperiment, match="jobs"):
+        administrator.create(namespace, json.dumps(document))
+    body = {"metadata": {"name": "jobs"}, "data": {"job": json.dumps(job)}}
+    place.client.request("POST", f"/api/v1/namespaces/{namespace}/configmaps", body=body)
+    administrator.create(namespace, json.dumps(document))
+    assert place.client.get(kinds.EXPERIMENTS, "search", namespace)["spec"]["trialTemplate"]["configMap"] == place_of_it
+
+
+def test_without_a_store_there_is_what_the_status_says(administrator, place, namespace):
+    administrator.create(namespace, json.dumps(experiment(trials=1)))
+    eventually(lambda: state_of(administrator.get(namespace, "search")) == "Succeeded", "it succeeds")
+    [trial] = administrator.trials(namespace, "search")
+    with ClusterExperiments.connect(place.kubeconfig) as alone:
+        [seen] = alone.observations(namespace, "search", trial.name)
+        assert (seen.name, seen.text) == ("loss", dict(trial.assignments)["x"])
+        assert alone.observations(namespace, "search", trial.name, metric="accuracy") == []
+        with pytest.raises(Unsupported, match="store"):
+            alone.delete(namespace, "search", purge=True)
+        assert alone.get(namespace, "search")
+
+
+def test_what_is_purged_is_gone_from_the_store_and_what_is_deleted_is_not(administrator, place, namespace):
+    uids = {}
+    for name in ("kept", "purged"):
+        uids[name] = administrator.create(namespace, json.dumps(experiment(name, trials=1))).metadata.uid
+    for name in uids:
+        eventually(lambda name=name: state_of(administrator.get(namespace, name)) == "Succeeded", f"{name} succeeds")
+    administrator.delete(namespace, "kept")
+    administrator.delete(namespace, "purged", purge=True)
+    with ClusterStore(place.store.address) as store:
+        assert store.has(namespace, uids["kept"])
+        assert not store.has(namespace, uids["purged"])
+        # Deleted long ago, it can be purged all the same.
+        administrator.delete(namespace, "kept", purge=True)
+        assert not store.has(namespace, uids["kept"])
+
+
+def test_an_experiment_of_somebody_elses_crd_is_shown_as_far_as_it_is_one(administrator, place, namespace):
+    body = experiment()
+    place.client.create(kinds.EXPERIMENTS, body | {"metadata": {"name": "search"}}, namespace)
+    [found] = administrator.find(namespace, ExperimentQuery()).experiments
+    assert found.metadata.name == "search"
+
+
+# -- whoever asks -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def of_account(place, namespace):
+    """Returns the experiments as a service account with some verbs has them."""
+    with contextlib.ExitStack() as stack:
+
+        def make(*may):
+            token = place.account(namespace, may=may)
+            client = ClusterAddress.find(kubeconfig=place.kubeconfig).client_of(token)
+            return stack.enter_context(ClusterExperiments(client))
+
+        yield make
+
+
+def test_who_may_nothing_is_told_so_in_the_words_of_kubernetes(of_account, administrator, namespace):
+    administrator.create(namespace, json.dumps(experiment(trials=1)))
+    nobody = of_account()
+    calls = [
+        lambda: nobody.create(namespace, json.dumps(experiment("other"))),
+        lambda: nobody.create(namespace, json.dumps(experiment("other")), dry_run=True),
+        lambda: nobody.get(namespace, "search"),
+        lambda: nobody.find(namespace, ExperimentQuery()),
+        lambda: nobody.find(None, ExperimentQuery()),
+        lambda: nobody.stop(namespace, "search"),
+        lambda: nobody.resume(namespace, "search"),
+        lambda: nobody.edit_budget(namespace, "search", Budget(max_trial_count=3)),
+        lambda: nobody.delete(namespace, "search"),
+        lambda: nobody.delete(namespace, "nothing"),
+        lambda: nobody.events(namespace, "search"),
+        lambda: nobody.changes(namespace, "search", ""),
+        lambda: nobody.changes(namespace, None, ""),
+        lambda: nobody.trials(namespace, "search"),
+        lambda: nobody.logs(namespace, "search", "search-0"),
+        lambda: nobody.observations(namespace, "search", "search-0"),
+    ]
+    for call in calls:
+        with pytest.raises(Denied, match=r"cannot \w+ resource .* in API group") as caught:
+            call()
+        assert isinstance(caught.value, Forbidden)
+        assert f"system:serviceaccount:{namespace}:" in str(caught.value)
+    assert [each.metadata.name for each in administrator.find(namespace, ExperimentQuery()).experiments] == ["search"]
+
+
+def test_who_may_look_looks_and_changes_nothing(of_account, administrator, namespace):
+    administrator.create(namespace, json.dumps(experiment(trials=1)))
+    reader = of_account("get", "list", "watch")
+    assert reader.get(namespace, "search").metadata.name == "search"
+    assert reader.changes(namespace, "search", "").experiments
+    for call in (
+        lambda: reader.create(namespace, json.dumps(experiment("other"))),
+        lambda: reader.stop(namespace, "search"),
+        lambda: reader.delete(namespace, "search"),
+    ):
+        with pytest.raises(Denied, match=r"cannot (create|patch|delete) resource"):
+            call()
+
+
+def test_a_token_of_nobody_is_refused(place, namespace):
+    client = ClusterAddress.find(kubeconfig=place.kubeconfig).client_of("nobody")
+    with ClusterExperiments(client) as stranger, pytest.raises(Unauthenticated):
+        stranger.get(namespace, "search")
+
+
+# -- the server of the experiments' API -------------------------------------------------------------------------------
+
+
+class ServedApi(Served):
+    """``katib serve api``."""
+
+    subject = "api"
+
+
+@pytest.fixture(scope="module")
+def api(place):
+    # It has a kubeconfig with an administrator's credentials, and uses none of them.
+    arguments = ("--kubeconfig", place.kubeconfig, "--store-address", place.store.address)
+    with ServedApi(*arguments) as api:
+        assert api.first_line.startswith("API server on "), api.log
+        yield api
+        assert api.stop() == 0
+        assert "Traceback" not in api.log
+
+
+@pytest.fixture
+def caller(api, place, namespace):
+    """Returns the experiments as a service account with some verbs has them from the server."""
+    with contextlib.ExitStack() as stack:
+
+        def make(*may, token=None):
+            token = place.account(namespace, may=may) if token is None else token
+            return stack.enter_context(RemoteExperiments(api.address, token=token, patience=5))
+
+        yield make
+
+
+EVERYTHING = ("get", "list", "watch", "create", "patch", "delete")
+
+
+def test_a_sweep_over_the_server_is_the_callers_own(caller, administrator, namespace):
+    mine = caller(*EVERYTHING)
+    made = mine.create(namespace, json.dumps(experiment(trials=2)), request_id="r-1")
+    assert mine.create(namespace, json.dumps(experiment(trials=2)), request_id="r-1").metadata.uid == made.metadata.uid
+    eventually(lambda: state_of(mine.get(namespace, "search")) == "Succeeded", "it succeeds")
+    trials = mine.trials(namespace, "search")
+    assert [trial.index for trial in trials] == [0, 1]
+    assert trials == administrator.trials(namespace, "search")
+    for trial in trials:
+        [seen] = mine.observations(namespace, "search", trial.name)
+        assert seen.text == dict(trial.assignments)["x"]
+    assert [each.metadata.name for each in mine.find(namespace, ExperimentQuery()).experiments] == ["search"]
+    everything = mine.changes(namespace, "search", "")
+    assert {trial.name for trial in everything.trials} == {trial.name for trial in trials}
+    mine.delete(namespace, "search")
+    with pytest.raises(NotFound):
+        mine.get(namespace, "search")
+
+
+def test_a_caller_without_rights_hears_it_from_kubernetes(caller, administrator, namespace):
+    administrator.create(namespace, json.dumps(experiment(trials=1)))
+    nobody, reader = caller(), caller("get", "list", "watch")
+    for call in (
+        lambda: nobody.create(namespace, json.dumps(experiment("other"))),
+        lambda: nobody.get(namespace, "search"),
+        lambda: nobody.find(None, ExperimentQuery()),
+        lambda: nobody.changes(namespace, "search", ""),
+        lambda: reader.create(namespace, json.dumps(experiment("other"))),
+        lambda: reader.stop(namespace, "search"),
+        lambda: reader.delete(namespace, "search"),
+    ):
+        with pytest.raises(Denied, match=rf'User "system:serviceaccount:{namespace}:.*" cannot \w+ resource'):
+            call()
+    assert reader.get(namespace, "search").metadata.name == "search"
+
+
+def test_who_is_nobody_is_not_let_in(caller, namespace):
+    for token in ("", "nobody"):
+        stranger = caller(token=token)
+        with pytest.raises(Unauthenticated):
+            stranger.get(namespace, "search")
+
+
+def test_trials_that_callers_run_are_for_another_server(caller, namespace):
+    mine = caller(*EVERYTHING)
+    mine.create(namespace, json.dumps(experiment(trials=1)))
+    with pytest.raises(Unsupported, match="katib up"):
+        mine.workers.suggest(namespace, "search", "me").result(30)

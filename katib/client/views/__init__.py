@@ -23,3 +23,5 @@ __all__ = [
     "trial_html",
     "trials_html",
 ]
+
+register()

@@ -1,7 +1,6 @@
 """Experiments and trials show themselves in notebooks: IPython is told how, and the resources know nothing of HTML.
 
-``KatibClient`` and ``katib.viz`` see to it by themselves; ``%load_ext katib`` does it without them. Where there is no IPython, nothing
-happens.
+Importing ``katib.client.views``, as ``KatibClient`` does, sees to it. Where there is no IPython, nothing happens.
 """
 
 from __future__ import annotations
@@ -45,8 +44,20 @@ def register(shell: Any = None) -> bool:
         return False
     formatter = shell.display_formatter.formatters["text/html"]
     for (module, name), view in _VIEWS.items():
-        formatter.for_type_by_name(module, name, view)
+        formatter.for_type_by_name(module, name, _or_nothing(view))
     return True
+
+
+def _or_nothing(view: Callable[[Any], str]) -> Callable[[Any], str | None]:
+    """Return a view that leaves to others what is not complete yet, as experiments that are being put together."""
+
+    def shown(thing: Any) -> str | None:
+        try:
+            return view(thing)
+        except (AttributeError, TypeError, ValueError):
+            return None
+
+    return shown
 
 
 class TrialList(list["Trial | TrialRecord"]):

@@ -56,7 +56,7 @@ class TrialRow:
             return cls(
                 name=trial.metadata.name,
                 state=last.type if last else "Created",
-                parameters={one.name: one.value for one in trial.spec.parameter_assignments},
+                parameters={one.name: one.value for one in trial.spec.parameter_assignments or []},
                 metrics=_metrics(status.observation if status else None, objective or trial.spec.objective),
                 message=(last.message or "") if last else "",
                 started=status.start_time if status else None,

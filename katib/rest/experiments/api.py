@@ -177,7 +177,8 @@ def _request(name: str, fields: dict[str, Any]) -> Message:
     try:
         return json_format.ParseDict(fields, request)
     except (json_format.ParseError, UnicodeError) as error:
-        raise InvalidInput(f"the request is no {request.DESCRIPTOR.name}: {error}") from None
+        said = str(error).partition("\n")[0]
+        raise InvalidInput(f"the request is no {request.DESCRIPTOR.name}: {said}") from None
 
 
 def _reply_class(name: str) -> Any:

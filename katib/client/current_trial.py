@@ -125,25 +125,31 @@ class _Order:
     def __init__(self) -> None:
         self._given = threading.Event()
         self._before: signal._HANDLER = None
-        self._listens = False
+        self._is_passing_on = False
 
     def is_given(self) -> bool:
-        if not self._listens and threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread() and not self._listens():
             self._before = signal.signal(signal.SIGTERM, self._note)
-            self._listens = True
         return self._given.is_set()
+
+    def _listens(self) -> bool:
+        return signal.getsignal(signal.SIGTERM) == self._note
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._given.set()
-        if callable(self._before):  # somebody else listens as well
-            self._before(number, frame)
+        # Others who listen hear it too, once: they may pass it on to us, whom they found here before.
+        if callable(self._before) and not self._is_passing_on:
+            self._is_passing_on = True
+            try:
+                self._before(number, frame)
+            finally:
+                self._is_passing_on = False
 
     def forget(self) -> None:
         """End by TERM as ever: a copy of this process, such as one that loads data, asks nothing."""
-        if self._listens and signal.getsignal(signal.SIGTERM) == self._note:
+        if self._listens():
             signal.signal(signal.SIGTERM, signal.SIG_DFL if self._before is None else self._before)
         self._given.clear()
-        self._listens = False
 
 
 _ORDER: Final = _Order()

@@ -729,22 +729,21 @@ class KatibClient:
         where = namespace or self.namespace
         with katib_errors():
             experiment = self._get(name, namespace, _TIMEOUT)
-            for changes in self._changes(where, name):
+            for changes in self._changes(where, name, until_over=until_over):
                 for changed in changes.experiments:
                     experiment = changed
                 for record in changes.trials if trials else ():
                     yield _trial_told(record, experiment)
                 for changed in changes.experiments:
                     yield _told(changed)
-                if until_over and over(experiment.status):
-                    return
 
-    def _changes(self, namespace: str, name: str) -> Iterator[Changes]:
+    def _changes(self, namespace: str, name: str, *, until_over: bool) -> Iterator[Changes]:
         """Yield changes as a server sends them, or as they are found by looking again."""
         sent = getattr(self._experiments, "watch", None)
         if sent is not None:
-            return cast("Iterator[Changes]", sent(namespace, name, trials=True))
-        return changes_of(self._experiments, namespace, name, _LOCAL_PAUSE if self.backend == "local" else 1.0)
+            return cast("Iterator[Changes]", sent(namespace, name, trials=True, until_over=until_over))
+        pause = _LOCAL_PAUSE if self.backend == "local" else 1.0
+        return changes_of(self._experiments, namespace, name, pause, until_over=until_over)
 
     @katib_errors()
     def trials_dataframe(self, name: str, namespace: str | None = None, timeout: float = _TIMEOUT) -> pd.DataFrame:

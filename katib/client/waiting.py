@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from katib.api.trial import TrialState
 from katib.client.views.progress import progress_view
 from katib.engine.conditions import current
+from katib.engine.status import over
 from katib.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound, Problem
 
 if TYPE_CHECKING:
@@ -35,8 +36,15 @@ def has_condition(experiment: Experiment, kind: str) -> bool:
     return any(condition.type == kind and condition.status == "True" for condition in conditions)
 
 
-def changes_of(experiments: Experiments, namespace: str, name: str, longest: float = _LONGEST) -> Iterator[Changes]:
-    """Yield what changes of an experiment, at first everything, for as long as somebody asks; ends when it is gone."""
+def changes_of(
+    experiments: Experiments, namespace: str, name: str, longest: float = _LONGEST, *, until_over: bool = False
+) -> Iterator[Changes]:
+    """Yield what changes of an experiment, at first everything, for as long as somebody asks; ends when it is gone.
+
+    Args:
+        longest: Seconds between two looks, where nothing happens.
+        until_over: End when it is over, with all that its trials came to.
+    """
     cursor, pause = "", _SHORTEST
     while True:
         changes = experiments.changes(namespace, name, cursor)
@@ -44,6 +52,9 @@ def changes_of(experiments: Experiments, namespace: str, name: str, longest: flo
         is_news = bool(changes.experiments or changes.trials or changes.deleted)
         yield changes
         if changes.deleted:
+            return
+        if until_over and any(over(experiment.status) for experiment in changes.experiments):
+            yield experiments.changes(namespace, name, cursor)  # what was recorded between the one and the others
             return
         pause = _SHORTEST if is_news else min(pause * 1.5, max(longest, _SHORTEST))
         time.sleep(pause)

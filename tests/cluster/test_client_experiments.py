@@ -7,6 +7,7 @@ import contextlib
 import json
 import secrets
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ from world import Reports  # noqa: E402
 pytestmark = pytest.mark.xdist_group("client-experiments")  # what they run on is there once
 
 RULES = {
-    "quick": "",
+    "quick": "seconds=0.6",
     "long": "end=never",
     "broken": "reports=0 end=fail message=luck",
 }
@@ -44,7 +45,7 @@ RULES = {
 class Place:
     """An API server with our custom resources, an operator for all of it, its servers, and a double of the job controller."""
 
-    def __init__(self, plane, folder, stack):
+    def __init__(self, plane, servers, stack):
         self.kubeconfig = str(plane.kubeconfig)
         self.client = stack.enter_context(Client.connect(kubeconfig=self.kubeconfig))
         for path in sorted((ROOT / "deploy" / "crds").glob("*s.yaml")):
@@ -53,12 +54,10 @@ class Place:
                     self.client.apply(CUSTOM_RESOURCE_DEFINITIONS, document)
         for kind in ("Experiment", "Trial", "Suggestion"):
             eventually(lambda kind=kind: self._served(kind), f"{kind} is served")
-        self.store = stack.enter_context(ServedStore("--url", f"sqlite:///{folder / 'katib.db'}"))
-        suggestion = stack.enter_context(ServedSuggestion("--workers", "1"))
+        self.store, suggestion, processes = servers
         self._reports = Reports(self.store.address)
         stack.callback(self._reports.close)
         stack.enter_context(JobDouble(self.client, self.report))
-        processes = stack.enter_context(OperatorProcesses(folder / "operators"))
         addresses = {"store_address": self.store.address, "suggestion_address": suggestion.address}
         stack.enter_context(processes.start(self.kubeconfig, **addresses))
 
@@ -98,10 +97,18 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(lasting_control_plane, tmp_path_factory):
-    lasting_control_plane.mend()
-    with contextlib.ExitStack() as stack:
-        yield Place(lasting_control_plane, tmp_path_factory.mktemp("place"), stack)
+def place(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("place")
+    servers = [
+        ServedStore("--url", f"sqlite:///{folder / 'katib.db'}"),
+        ServedSuggestion("--workers", "1"),
+        OperatorProcesses(folder / "operators"),
+    ]
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(len(servers)) as pool:
+        starting = [pool.submit(stack.enter_context, each) for each in servers]  # while the control plane starts
+        plane = request.getfixturevalue("lasting_control_plane")
+        plane.mend()
+        yield Place(plane, [each.result() for each in starting], stack)
 
 
 class TestClusterExperiments(ExperimentsContract):
@@ -265,7 +272,7 @@ def test_who_may_nothing_is_told_so_in_the_words_of_kubernetes(of_account, admin
 
 
 def test_who_may_look_looks_and_changes_nothing(of_account, administrator, namespace):
-    administrator.create(namespace, json.dumps(experiment(trials=1)))
+    administrator.create(namespace, json.dumps(experiment(trials=1, rule=RULES["long"])))
     reader = of_account("get", "list", "watch")
     assert reader.get(namespace, "search").metadata.name == "search"
     assert reader.changes(namespace, "search", "").experiments
@@ -339,7 +346,7 @@ def test_a_sweep_over_the_server_is_the_callers_own(caller, administrator, names
 
 
 def test_a_caller_without_rights_hears_it_from_kubernetes(caller, administrator, namespace):
-    administrator.create(namespace, json.dumps(experiment(trials=1)))
+    administrator.create(namespace, json.dumps(experiment(trials=1, rule=RULES["long"])))
     nobody, reader = caller(), caller("get", "list", "watch")
     for call in (
         lambda: nobody.create(namespace, json.dumps(experiment("other"))),

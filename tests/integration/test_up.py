@@ -203,7 +203,7 @@ def test_it_binds_this_machine_only_unless_it_is_secured(katib):
         ("--http-address", everywhere, "--address", "127.0.0.1:0"),
     ):
         assert "--token-file: is needed" in katib("up", *arguments, code=2).stderr
-        assert "TLS" in katib("up", *arguments, "--insecure-anonymous", code=2).stderr
+        assert "--tls-cert and --tls-key" in katib("up", *arguments, "--insecure-anonymous", code=2).stderr
     taken = katib("up", "--runtime", "kubernetes", code=None)
     assert "operator" in taken.stderr
 
@@ -266,6 +266,7 @@ def test_one_address_has_all_services(up):
         experiment = wire.Experiment(name="e")
         experiment.spec.algorithm.algorithm_name = "random"
         experiment.spec.objective.objective_metric_name = "loss"
+        experiment.spec.objective.type = wire.MINIMIZE
         experiment.spec.parameter_specs.parameters.add(
             name="x", parameter_type=wire.DOUBLE, feasible_space={"min": "0", "max": "1"}
         )

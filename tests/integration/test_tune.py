@@ -1,0 +1,232 @@
+"""``tune()`` with real trials: a Python function in, its best arguments out, on this machine and over gRPC."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from experiments_served import ServedExperiments
+
+import katib
+from katib.client.katib_client import KatibClient
+from katib.client.views.progress import progress_view
+from katib.errors import Conflict, InvalidInput, NotFound
+from katib.local.experiments import LocalExperiments
+from katib.local.home import Home
+from katib.store import open_store
+
+
+def quadratic(x, layers):
+    return (x - 1) ** 2 + layers
+
+
+SPACE = {"x": katib.search.double(-2, 2), "layers": katib.search.int(1, 3)}
+
+
+@pytest.fixture(scope="module", params=["local", "grpc"])
+def client(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "local":
+        with KatibClient(backend="local", home=folder) as client:
+            yield client
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        # `python` of a server's trials is the one of its machine.
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        home = Home(folder)
+        with (
+            open_store(home.store_path) as store,
+            LocalExperiments(home, store) as local,
+            ServedExperiments(local) as server,
+            KatibClient(address=server.address) as client,
+        ):
+            yield client
+
+
+def tuned(client, objective, parameters, **settings):
+    given = {"client": client, "progress": "none", "objective_type": "minimize", "max_trial_count": 4, "seed": 3}
+    return katib.tune(objective, parameters, **{**given, **settings})
+
+
+def test_the_best_of_a_function_is_returned_with_types(client):
+    result = tuned(client, quadratic, SPACE, max_trial_count=6, parallel_trial_count=3)
+    table = result.trials_dataframe()
+    assert len(table) == len(result.trials) == 6
+    assert result.best_value == table["metrics.objective"].min()
+    best = result.best_parameters
+    assert isinstance(best["x"], float)
+    assert isinstance(best["layers"], int)
+    assert result.best_value == quadratic(**best)
+    assert result.to_optuna().best_value == result.best_value
+    assert result.name.startswith("quadratic-")
+
+
+def test_what_is_returned_is_katibs_experiment_and_runs_in_the_background(client):
+    created = client.tune(
+        name="in-katibs-way",
+        objective=quadratic,
+        parameters=SPACE,
+        objective_metric_name="loss",
+        objective_type="minimize",
+        max_trial_count=2,
+        parallel_trial_count=2,
+    )
+    assert isinstance(created, katib.V1beta1Experiment)
+    client.wait_for_experiment_condition("in-katibs-way", view=progress_view("none"))
+    assert client.get_optimal_hyperparameters("in-katibs-way").observation.metrics[0].name == "loss"
+
+
+def test_katibs_function_takes_a_dict_and_prints(client):
+    def objective(parameters):
+        for epoch in range(parameters["epochs"]):
+            print(f"loss={parameters['x'] / (epoch + 1)} accuracy={epoch}")
+
+    result = tuned(
+        client,
+        objective,
+        {"x": katib.search.double(min=1, max=2), "epochs": 3},
+        objective_metric_name="loss",
+        additional_metric_names=["accuracy"],
+    )
+    table = result.trials_dataframe()
+    assert list(table["metrics.accuracy"]) == [2.0] * 4
+    assert list(table["metrics.loss"]) == pytest.approx([x / 3 for x in table["params.x"]])
+
+
+def test_listed_values_come_as_what_was_listed_and_points_can_be_given(client):
+    def objective(units, kind):
+        assert isinstance(units, int)
+        assert kind in (None, True, "word")
+        return units if kind is None else 0
+
+    result = tuned(
+        client,
+        objective,
+        {"units": katib.search.discrete([8, 16]), "kind": katib.search.categorical([None, True, "word"])},
+        objective_type="maximize",
+        initial_trials=[{"units": 16, "kind": None}],
+        max_trial_count=3,
+    )
+    assert result.best_parameters == {"units": 16, "kind": None}
+    assert result.best_value == 16.0
+
+
+def test_the_same_seed_tries_the_same(client):
+    first, second = (tuned(client, quadratic, SPACE, algorithm_name="random") for _ in range(2))
+    assert [record.assignments for record in first.trials] == [record.assignments for record in second.trials]
+
+
+def test_variables_and_retries_reach_the_trials(client, tmp_path):
+    def objective(x):
+        import os
+        from pathlib import Path
+
+        seen = Path(os.environ["SEEN_BY_TRIALS"]) / str(x)
+        if not seen.exists():
+            seen.touch()
+            raise RuntimeError("the first attempt")
+        return x
+
+    folder = tmp_path / "seen"
+    folder.mkdir()
+    result = tuned(
+        client,
+        objective,
+        {"x": katib.search.double(0, 1)},
+        env_per_trial={"SEEN_BY_TRIALS": folder},
+        retries=1,
+        max_trial_count=1,
+    )
+    assert result.best_value == float(result.trials[0].assignments[0][1])
+
+
+def test_nan_is_a_measurement_and_never_the_best(client):
+    def objective(x):
+        return float("nan") if x == 0 else x
+
+    result = tuned(client, objective, {"x": katib.search.discrete([0, 1, 2])}, algorithm_name="grid", max_trial_count=3)
+    assert result.best_parameters == {"x": 1}
+    assert len(result.trials) == 3
+
+
+def test_a_sweep_that_fails_says_what_the_function_raised(client):
+    def objective(x):
+        raise ValueError(f"no luck with {x}")
+
+    with pytest.raises(Conflict, match=r"(?s)is Failed.*ValueError: no luck with"):
+        tuned(client, objective, {"x": katib.search.double(0, 1)}, max_failed_trial_count=0)
+
+
+def test_nothing_is_submitted_where_something_is_missing(client):
+    def objective(x):
+        return x * SPACE
+
+    before = len(client.list_experiments())
+    with pytest.raises(InvalidInput, match="SPACE"):
+        tuned(client, objective, {"x": katib.search.double(0, 1)})
+    assert len(client.list_experiments()) == before
+
+
+def test_the_end_of_time_stops_a_sweep_and_keeps_what_it_found(client):
+    def objective(x):
+        import time
+
+        print(f"objective={x}", flush=True)
+        time.sleep(600)
+
+    result = tuned(client, objective, {"x": katib.search.double(0, 1)}, timeout=0.5, max_trial_count=2)
+    assert result.experiment.status.conditions[-1].type == "Stopped"
+    assert result.name in repr(result)
+
+
+def test_a_sweep_without_a_measurement_has_no_best():
+    result = katib.TuneResult(katib.V1beta1Experiment(metadata=katib.V1beta1ExperimentSpec()), (), {})
+    object.__setattr__(result.experiment, "metadata", type("Meta", (), {"name": "empty"})())
+    with pytest.raises(NotFound, match="no best trial"):
+        _ = result.best_parameters
+
+
+INTERRUPTED = """
+    import katib
+    from katib.client.katib_client import KatibClient
+
+    def objective(x):
+        import time
+        print("objective=1", flush=True)
+        time.sleep(600)
+
+    with KatibClient(backend="local") as client:
+        client.tune("interrupted", objective=objective, parameters={"x": katib.search.double(0, 1)}, max_trial_count=2)
+        try:
+            client.wait_for_experiment_condition("interrupted", timeout=None)
+        except KeyboardInterrupt:
+            print("running:", client.is_experiment_running("interrupted"))
+            client.stop_experiment("interrupted", at_once=True)
+            client.wait_for_experiment_condition("interrupted", expected_condition="Stopped")
+"""
+
+
+def test_ctrl_c_ends_the_waiting_and_not_the_experiment(tmp_path):
+    script = tmp_path / "interrupted.py"
+    script.write_text(textwrap.dedent(INTERRUPTED))
+    environment = {**os.environ, "KATIB_HOME": str(tmp_path / "home"), "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        try:
+            seen = ""
+            while "Running" not in seen:
+                line = process.stdout.readline()
+                assert line, seen
+                seen += line
+            process.send_signal(signal.SIGINT)
+            rest, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0, rest
+    assert "experiment interrupted goes on for as long as this process lives" in rest
+    assert "running: True" in rest
+    assert "is not over" not in rest

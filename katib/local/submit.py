@@ -94,7 +94,7 @@ def _problems_here(experiment: Experiment, runner: ProcessRunner) -> list[Proble
         said = f"needs Kubernetes: on one machine there are {', '.join(KINDS)}"
         problems.append(Problem("spec.metricsCollectorSpec.collector.kind", said, kind))
     template = experiment.spec.trial_template
-    if template is None or template.trial_spec is None:
+    if template.trial_spec is None:
         return problems
     return problems + [
         replace(problem, path=f"spec.trialTemplate.trialSpec.{problem.path}".rstrip("."))

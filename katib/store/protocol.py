@@ -15,7 +15,7 @@ Rules that all methods share:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -64,9 +64,8 @@ class Reported(Protocol):
         """The training step, if the report says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """One stored value of one metric.
+class Observed(NamedTuple):
+    """One stored value of one metric; a tuple, as thousands of them are made for one chart.
 
     Attributes:
         sequence: Its number among all reports of the trial, from 0.

@@ -504,8 +504,12 @@ class ExperimentsContract(ExperimentsPlace):
             return changes
 
         assert follow().experiments
-        eventually(lambda: follow() and state_of(seen[-1]) == "Succeeded", "the end is seen")
-        eventually(lambda: follow().cursor and not self.active(experiments, "search"), "everything has ended")
+
+        def has_seen_the_end() -> bool:
+            follow()
+            return state_of(seen[-1]) == "Succeeded" and not self.active(experiments, "search")
+
+        eventually(has_seen_the_end, "the end is seen")
         follow()
         assert seen[-1] == experiments.get(self.namespace, "search")
         expected = experiments.trials(self.namespace, "search")

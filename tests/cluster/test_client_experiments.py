@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cluster_access import ControlPlane
 
 from katib.errors import Denied, InvalidExperiment, NotFound, Unauthenticated, Unsupported
 from katib.experiments.protocol import Budget, ExperimentQuery
@@ -98,6 +99,8 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(request, tmp_path_factory):
+    if missing := ControlPlane.missing():
+        pytest.skip(missing)
     folder = tmp_path_factory.mktemp("place")
     servers = [
         ServedStore("--url", f"sqlite:///{folder / 'katib.db'}"),

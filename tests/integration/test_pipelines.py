@@ -56,6 +56,7 @@ def sweep(*, trials=2, seconds=0, fail=0):
     text = (
         SWEEP.read_text()
         .replace("/opt/app/train.py", str(TRAINER))
+        .replace("algorithmName: tpe", "algorithmName: random")  # quicker
         .replace("maxTrialCount: 12", f"maxTrialCount: {trials}")
     )
     more = f"--seconds-per-epoch={seconds}\n                  - --fail-at-epoch={fail}\n                  - --epochs=5"
@@ -224,7 +225,7 @@ def test_the_steps_of_the_argo_template_run(katib, tmp_path):
 
 
 def test_a_step_that_starts_again_takes_up_its_experiment(katib, tmp_path):
-    given = ["--backend", "local", "--experiment", sweep(trials=4, seconds=0.1), "--run", "7"]
+    given = ["--backend", "local", "--experiment", sweep(trials=3, seconds=0.1), "--run", "7"]
     first = start_step(katib, *given)
     home = Path(katib.home)
     deadline = time.monotonic() + 60
@@ -240,7 +241,7 @@ def test_a_step_that_starts_again_takes_up_its_experiment(katib, tmp_path):
     name = (tmp_path / "name").read_text()
     assert name.startswith("sweep-")
     experiment = katib.get("get", "experiment", name)
-    assert experiment["status"]["trialsSucceeded"] == 4
+    assert experiment["status"]["trialsSucceeded"] == 3
     assert set(json.loads((tmp_path / "best").read_text())) == {"lr", "batch"}
     # A third time there is nothing left to do, and the answer is the same.
     before = (tmp_path / "best").read_text()

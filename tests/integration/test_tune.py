@@ -11,9 +11,11 @@ import pytest
 from experiments_served import ServedExperiments
 
 import katib
+from katib.api.base import ObjectMeta
 from katib.client.katib_client import KatibClient
 from katib.client.views.progress import progress_view
 from katib.errors import Conflict, InvalidInput, NotFound
+from katib.experiments.protocol import ExperimentQuery
 from katib.local.experiments import LocalExperiments
 from katib.local.home import Home
 from katib.store import open_store
@@ -183,8 +185,7 @@ def test_the_end_of_time_stops_a_sweep_and_keeps_what_it_found(client):
 
 
 def test_a_sweep_without_a_measurement_has_no_best():
-    result = katib.TuneResult(katib.V1beta1Experiment(metadata=katib.V1beta1ExperimentSpec()), (), {})
-    object.__setattr__(result.experiment, "metadata", type("Meta", (), {"name": "empty"})())
+    result = katib.TuneResult(katib.V1beta1Experiment(metadata=ObjectMeta(name="empty")), (), {})
     with pytest.raises(NotFound, match="no best trial"):
         _ = result.best_parameters
 
@@ -230,3 +231,36 @@ def test_ctrl_c_ends_the_waiting_and_not_the_experiment(tmp_path):
     assert "experiment interrupted goes on for as long as this process lives" in rest
     assert "running: True" in rest
     assert "is not over" not in rest
+
+
+SWEEP = Path(__file__).parents[2] / "examples" / "python" / "sweep.py"
+
+
+def swept(*arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", SWEEP, "--trials", "6", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env={**os.environ, "NO_COLOR": "1", **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def test_the_example_runs_in_two_places_with_one_argument_changed(tmp_path):
+    here = swept(KATIB_HOME=str(tmp_path / "here"))
+    assert here.startswith("best loss ")
+    home = Home(tmp_path / "there")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        with (
+            open_store(home.store_path) as store,
+            LocalExperiments(home, store) as local,
+            ServedExperiments(local) as server,
+        ):
+            assert swept("--backend", "grpc", KATIB_SERVER=server.address).startswith("best loss ")
+            assert (
+                len(local.trials("default", local.find("default", ExperimentQuery()).experiments[0].metadata.name)) == 6
+            )

@@ -21,7 +21,7 @@ class KatibCallback:
 
     Example::
 
-        LGBMClassifier().fit(X, y, eval_set=[(X_val, y_val)], callbacks=[KatibCallback({"valid_0-binary_logloss": "loss"})])
+        LGBMClassifier().fit(X, y, eval_X=X_val, eval_y=y_val, callbacks=[KatibCallback({"valid_0-binary_logloss": "loss"})])
 
     Args:
         metrics: Which are reported, perhaps by other names; all by default.

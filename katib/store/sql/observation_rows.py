@@ -171,10 +171,11 @@ def read_numbered(
         Observed(
             sequence=sequence,
             name=names[metric_id],
-            text=repr(unpack(value, kind)) if text is None else text,
-            value=unpack(value, kind) if text is None else reported_number(text),
+            text=repr(number) if text is None else text,
+            value=number if text is None else reported_number(text),
             time=None if time is None else moment(time),
             step=step,
         )
         for sequence, metric_id, value, kind, text, time, step in rows
+        for number in (unpack(value, kind),)
     ]

@@ -64,7 +64,7 @@ COMMANDS: Final[dict[str, CommandLine]] = {
     "serve api": CommandLine(
         _SERVE,
         "katib.cli.commands.serve_api",
-        "Answer for the experiments of a Kubernetes cluster over gRPC.",
+        "Answer for a cluster's experiments over gRPC.",
     ),
     "install keys": CommandLine(
         _SERVE,

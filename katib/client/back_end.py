@@ -25,8 +25,10 @@ BackEnd = Literal["local", "grpc", "kubernetes"]
 _KINDS: Final = ("local", "grpc", "kubernetes")
 _POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SERVER: Final = "KATIB_SERVER"
+_PATIENCE: Final = 60.0
 _ONLY: Final = {
     "address": "grpc",
+    "patience": "grpc",
     "home": "local",
     "runtime": "local",
     "config_file": "kubernetes",
@@ -52,6 +54,7 @@ class Place:
     home: str | Path | None = None
     runtime: str | None = None
     store_address: str | None = None
+    patience: float | None = None
 
     def chosen(self) -> BackEnd:
         """Return the back end that is meant.
@@ -125,6 +128,7 @@ def _open_grpc(place: Place, stack: ExitStack) -> Experiments:
         token=token,
         token_file=None if token_file is None else Path(token_file),
         root_ca=None if root_ca is None else Path(root_ca),
+        patience=_PATIENCE if place.patience is None else place.patience,
     )
     return stack.enter_context(remote)
 

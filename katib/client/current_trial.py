@@ -102,7 +102,7 @@ class CurrentTrial:
         """
         report_metrics({**(metrics or {}), **more}, step=step)
 
-    def should_stop(self) -> bool:
+    def should_stop(self, *, alone: bool = False) -> bool:
         """Whether to end now, in good order: the trial is stopped early, or its experiment is.
 
         A trial is told by the signal TERM, and killed half a minute later. From the first call of this on, TERM does not end the program
@@ -115,8 +115,11 @@ class CurrentTrial:
                 ...
                 if trial.should_stop():
                     break
+
+        Args:
+            alone: Others who listened for TERM before do not hear of it any more; else they do.
         """
-        return _ORDER.is_given()
+        return _ORDER.is_given(alone=alone)
 
 
 class _Order:
@@ -127,9 +130,12 @@ class _Order:
         self._before: signal._HANDLER = None
         self._is_passing_on = False
 
-    def is_given(self) -> bool:
-        if threading.current_thread() is threading.main_thread() and not self._listens():
-            self._before = signal.signal(signal.SIGTERM, self._note)
+    def is_given(self, *, alone: bool) -> bool:
+        if threading.current_thread() is threading.main_thread():
+            if not self._listens():
+                self._before = signal.signal(signal.SIGTERM, self._note)
+            if alone:
+                self._before = None
         return self._given.is_set()
 
     def _listens(self) -> bool:

@@ -65,9 +65,9 @@ class KatibClient:
     Example::
 
         with KatibClient() as client:
-            client.tune("quadratic", objective=lambda_free, parameters={"x": katib.search.double(-1, 1)}, max_trial_count=20)
-            client.wait_for_experiment_condition("quadratic")
-            print(client.get_optimal_hyperparameters("quadratic").parameter_assignments)
+            client.create_experiment(Path("experiment.yaml"))
+            client.wait_for_experiment_condition("digits", timeout=None)
+            print(client.get_optimal_hyperparameters("digits").parameter_assignments)
 
     With ``backend="local"``, experiments run in this process, for as long as it lives or until the client is closed; what was recorded
     stays in the home, and ``katib resume NAME`` or ``resume_experiment`` goes on with it. ``katib up`` is for experiments that outlive
@@ -84,6 +84,7 @@ class KatibClient:
         token: Says who calls; by default KATIB_TOKEN.
         token_file: Where it is instead; by default KATIB_TOKEN_FILE.
         root_ca: Whose certificate the server may have, a PEM file; by default KATIB_ROOT_CA, and without one there is no TLS.
+        patience: Seconds to ask again where the server does not answer, 60 by default; then StoreUnavailable (backend ``grpc``).
         home: The folder of local mode; by default KATIB_HOME, or katib in the user's data folder.
         runtime: What runs trials in local mode: ``process``, ``docker`` or ``podman``.
         store_address: ``HOST:PORT`` of the cluster's store server, where it can be reached from here (backend ``kubernetes``): metrics
@@ -111,6 +112,7 @@ class KatibClient:
         home: str | Path | None = None,
         runtime: str | None = None,
         store_address: str | None = None,
+        patience: float | None = None,
         experiments: Experiments | None = None,
     ) -> None:
         place = Place(
@@ -125,11 +127,14 @@ class KatibClient:
             home=home,
             runtime=runtime,
             store_address=store_address,
+            patience=patience,
         )
         self.backend: BackEnd = place.chosen()
         self.namespace = namespace or default_namespace()
         self._stack = contextlib.ExitStack()
         self._experiments = place.opened(self.backend, self._stack) if experiments is None else experiments
+        # Whether trials are processes of this machine's Python; an image has its own.
+        self._runs_here = self.backend == "local" and runtime in {None, "process"}
         self._begun: dict[tuple[str, str], None] = {}
         self._forget_exit = _close_at_exit(self)
 
@@ -310,7 +315,6 @@ class KatibClient:
         if objective is None or parameters is None:
             missing = "objective" if objective is None else "parameters"
             raise InvalidInput([Problem(missing, "is required: a function, and the parameters that it is tuned by")])
-        here = self.backend == "local" and self._runs_here
         tuning = Tuning(
             name=name,
             namespace=namespace or self.namespace,
@@ -340,7 +344,7 @@ class KatibClient:
             seed=seed,
             labels=labels,
             resume_policy=resume_policy,
-            interpreter=interpreter or (sys.executable if here else "python"),
+            interpreter=interpreter or (sys.executable if self._runs_here else "python"),
         )
         return self.create_experiment(tuning.document(), tuning.namespace)
 
@@ -782,11 +786,6 @@ class KatibClient:
     def experiments(self) -> Experiments:
         """The back end itself, for what has no method here: ask and tell, events, single series."""
         return self._experiments
-
-    @property
-    def _runs_here(self) -> bool:
-        """Whether local trials are processes of this machine's Python, and not images."""
-        return getattr(self._experiments, "runtime", "process") == "process"
 
 
 def _close_at_exit(client: KatibClient) -> Callable[[], None]:

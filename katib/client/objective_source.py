@@ -10,7 +10,6 @@ import builtins
 import dis
 import functools
 import inspect
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,7 +93,7 @@ def _refuse_other_callables(function: Any) -> None:
 
 def _source(function: Any) -> str:
     try:
-        text = textwrap.dedent(inspect.getsource(function))
+        text = _not_indented(inspect.getsource(function))
     except (OSError, TypeError, IndentationError) as error:
         raise _refused(
             f"{function.__name__!r} has no source that can be read: "
@@ -108,6 +107,12 @@ def _source(function: Any) -> str:
             "define it by a def statement on lines of its own"
         ) from error
     return text
+
+
+def _not_indented(text: str) -> str:
+    """Return a definition without the indentation of its first line; what stands further left is inside a longer text."""
+    indentation = text[: len(text) - len(text.lstrip())]
+    return "".join(line.removeprefix(indentation) for line in text.splitlines(keepends=True))
 
 
 def _future_annotations() -> int:

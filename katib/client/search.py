@@ -52,7 +52,7 @@ class SearchParameter(ParameterSpec):
         Raises:
             InvalidInput: It is no name.
         """
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str) or not name.strip():  # type: ignore[redundant-expr] # people pass anything
             raise InvalidInput(f"a parameter's name is a text that is not empty, not {name!r}")
         return ParameterSpec(name=name, parameter_type=self.parameter_type, feasible_space=self.feasible_space)
 

@@ -126,7 +126,7 @@ def wait_for(
                     shown.update(standing.experiment, standing.records)
                 if changes.deleted:
                     raise NotFound(f"experiment {name!r} was deleted while it was waited for")
-                if has_condition(standing.experiment, condition):
+                if _has_reached(standing.experiment, condition):
                     return standing.experiment
                 _refuse_other_end(standing, condition)
                 if deadline is not None and time.monotonic() >= deadline:
@@ -136,6 +136,11 @@ def wait_for(
                 print(on_interrupt, file=sys.stderr)  # noqa: T201 - to whoever sits there
             raise
     raise AssertionError  # the loop returns or raises
+
+
+def _has_reached(experiment: Experiment, condition: str) -> bool:
+    """Whether it is in a condition; one that has succeeded has run, also where that was too quick to be seen."""
+    return has_condition(experiment, condition) or (condition == "Running" and has_condition(experiment, "Succeeded"))
 
 
 def _late(experiment: Experiment, condition: str, timeout: float | None) -> str:

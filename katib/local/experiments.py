@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import threading
 import time
 import weakref
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
-from katib.algorithm import registry
 from katib.api.trial import TrialState
-from katib.api.validate import problems_of_update
-from katib.engine.ledger import Ledger
-from katib.engine.resume import problems as problems_of_resume
-from katib.engine.resume import resumed
 from katib.engine.status import over
 from katib.errors import Conflict, DeadlineExceeded, InvalidExperiment, KatibError, NotFound, Problem, StoreUnavailable
 from katib.local.budget import with_budget
 from katib.local.hosted_changes import changes_of_experiment, changes_of_namespace
 from katib.local.hosted_drivers import HostedDrivers, is_at_rest
+from katib.local.hosted_edits import record_edit
 from katib.local.hosted_logs import pieces_of
 from katib.local.hosted_requests import RecentRequests, as_given, digest_of, gone, is_at_home, noted
 from katib.local.hosted_search import deleted_uids, find
@@ -47,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalExperiments"]
 
+_LOGGER: Final = logging.getLogger(__name__)
 _KEEP_SECONDS: Final = 5.0
 """How often a server looks for experiments that nobody drives."""
 _POLITE_SECONDS: Final = 10.0
@@ -104,9 +102,8 @@ class LocalExperiments:
         hinders the others: one that cannot be driven says so, and is tried again.
         """
         unattended = self._take_over(set(), at_once=True)
-        with contextlib.suppress(RuntimeError):
-            self._keeper = threading.Thread(target=self._keep, args=(unattended,), name="recover", daemon=True)
-            self._keeper.start()
+        self._keeper = threading.Thread(target=self._keep, args=(unattended,), name="recover", daemon=True)
+        self._keeper.start()
 
     def _keep(self, unattended: set[str]) -> None:
         while not self._closing.wait(_KEEP_SECONDS):
@@ -130,14 +127,23 @@ class LocalExperiments:
             if uid not in unattended and not (at_once and is_old):
                 found.add(uid)
                 continue
-            with contextlib.suppress(NotFound):
+            try:
                 experiment = self._store.experiment(summary.namespace, summary.name)
                 if not is_of_cluster(experiment) and is_at_home(experiment, self._home):
                     self._host(experiment)
+            except NotFound:
+                continue  # since just now
+            except KatibError as error:  # it cannot be read; the others can
+                _LOGGER.warning("experiment %s in namespace %s: %s", summary.name, summary.namespace, error)
         return found
 
     def _is_hosted(self, uid: str) -> bool:
         return self._drivers.is_hosted(uid) or self._workers.is_hosted(uid)
+
+    def _is_ours_to_drive(self, experiment: Experiment) -> bool:
+        """Whether no other process and no other machine drives an experiment."""
+        uid = experiment.metadata.uid or ""
+        return self._is_hosted(uid) or (is_at_home(experiment, self._home) and not self._home.is_driven(uid))
 
     def _host(self, experiment: Experiment) -> None:
         """Have an experiment driven; one that is driven here looks at what was asked of it."""
@@ -247,11 +253,11 @@ class LocalExperiments:
         """Note that an experiment is to end, and have its driver look; without one, it is driven to its end."""
         uid = experiment.metadata.uid or ""
         self._store.request(uid, "kill" if at_once else "stop")
+        if not self._is_ours_to_drive(experiment):
+            return  # its driver looks into the store
+        self._host(experiment)
         if is_run_by_callers(experiment):
-            self._host(experiment)
             self._workers.stop(uid, at_once=at_once)
-        elif self._drivers.is_hosted(uid) or (is_at_home(experiment, self._home) and not self._home.is_driven(uid)):
-            self._host(experiment)
 
     def resume(
         self, namespace: str, name: str, *, max_trials: int | None = None, parallel: int | None = None
@@ -281,49 +287,15 @@ class LocalExperiments:
     def _edit(
         self, namespace: str, name: str, edit: Callable[[Experiment], Experiment], *, resumes: bool
     ) -> Experiment:
-        """Change the spec of an experiment, and have it go on where that brings it on or where it is asked for.
-
-        Its driver, if it has one, hears of it before it writes anything more: the trials and the rest of the status are its own.
-        """
         experiment = self._ours(namespace, name)
         uid = experiment.metadata.uid or ""
         if is_run_by_callers(experiment) and over(experiment.status):
             self._workers.release(uid)  # so that nobody writes its old status any more
-        with self._store.transaction():
-            experiment = self._store.experiment(namespace, name)
-            edited = edit(experiment)
-            is_over = over(experiment.status)
-            is_stopped = (
-                is_over and experiment.status is not None and experiment.status.conditions[-1].type == "Stopped"
-            )
-            goes_on = is_over and (resumes or not is_stopped)
-            if goes_on:
-                ledger = Ledger.from_records(edited, self._store.trials(uid))
-                problems = problems_of_resume(experiment, edited, ledger)
-            else:
-                problems = problems_of_update(experiment, edited)
-            changes = edited.spec != experiment.spec
-            if changes and not problems:
-                problems = registry.problems(edited)
-            if problems:
-                raise InvalidExperiment(problems)
-            if changes:
-                self._store.update_spec(uid, edited.spec)
-                self._store.record_event(uid, "ExperimentBudgetEdited", _budget_sentence(edited))
-            if goes_on:
-                # The trials that run again are recorded by the driver, which may be ending them at this moment.
-                status, _ = resumed(edited, ledger, datetime.now(UTC))
-                self._store.save_status(uid, status)
-                self._store.record_event(uid, "ExperimentResumed", "Experiment is resumed")
-            if resumes:
-                self._store.clear_requests(uid)  # an end that was asked for before
-            if changes or goes_on:
-                self._store.request(uid, "reload")
-            experiment = self._store.experiment(namespace, name)
+        experiment = record_edit(self._store, namespace, name, edit, resumes=resumes)
         if not over(experiment.status):
             if is_run_by_callers(experiment):
                 self._workers.edited(uid)
-            if self._is_hosted(uid) or goes_on or not self._home.is_driven(uid):
+            if self._is_ours_to_drive(experiment):
                 self._host(experiment)
         return experiment
 
@@ -371,7 +343,12 @@ class LocalExperiments:
         if is_at_home(experiment, self._home) and not self._home.is_driven(uid):
             self._drivers.release(uid)  # nobody is able to drive it
             return
-        raise DeadlineExceeded(f"experiment {name!r} has not ended yet, though its trials were killed: delete it again")
+        if is_at_home(experiment, self._home):
+            raise DeadlineExceeded(f"experiment {name!r} has not ended yet, though it was told to: delete it again")
+        raise DeadlineExceeded(
+            f"experiment {name!r} runs on another machine, which has not ended it yet: delete it again; if that machine "
+            f"is gone for good, `katib delete {name}` asks nobody"
+        )
 
     def _purge_deleted(self, namespace: str, name: str) -> None:
         """Remove for good what was deleted before; of several that had the name, none: a person has to choose."""
@@ -470,16 +447,6 @@ class LocalExperiments:
         if is_of_cluster(experiment):
             raise Conflict(f"experiment {name!r} is driven by a cluster's operator: change it there")
         return experiment
-
-
-def _budget_sentence(experiment: Experiment) -> str:
-    spec = experiment.spec
-    counts = {
-        "maxTrialCount": spec.max_trial_count,
-        "parallelTrialCount": spec.parallel_trial_count,
-        "maxFailedTrialCount": spec.max_failed_trial_count,
-    }
-    return f"Budget is now {', '.join(f'{name} {count}' for name, count in counts.items() if count is not None)}"
 
 
 def _close_at_exit(experiments: LocalExperiments) -> Callable[[], None]:

@@ -104,7 +104,7 @@ class PodWebhook:
         metadata = changed["metadata"] = changed.get("metadata") or {}
         _label(metadata, trial, found)
         warning = ""
-        if not is_final(found) and _is_primary(pod, trial) and not _is_pushed(trial):
+        if not is_final(found) and _is_primary(pod, trial):
             spec = copy.deepcopy(changed.get("spec") or {})
             labelled = copy.deepcopy(metadata)
             try:
@@ -139,11 +139,6 @@ def _is_primary(pod: Mapping[str, Any], trial: Trial) -> bool:
         wanted = dict(kind.primary_pod_labels) if kind is not None else {}
     labels = (pod.get("metadata") or {}).get("labels") or {}
     return all(labels.get(name) == value for name, value in wanted.items())
-
-
-def _is_pushed(trial: Trial) -> bool:
-    spec = trial.spec.metrics_collector
-    return spec is not None and spec.collector is not None and spec.collector.kind == "Push"
 
 
 def _label(metadata: dict[str, Any], trial: Trial, found: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.api.trial import Trial, TrialState
+from katib.api.trial_kind import trial_kind
 from katib.engine import outcome
 from katib.engine.observe import observation_from
 from katib.engine.outcome import JobOutcome
@@ -20,6 +21,7 @@ from katib.engine.policy import KUBERNETES
 from katib.errors import Conflict, Denied, InvalidInput, NotFound, StoreUnavailable
 from katib.kube.errors import UnknownKind
 from katib.operator import kinds
+from katib.operator.finished_work import is_done
 from katib.operator.pod_reasons import collector_report, failure_of, place_of, waiting_of
 from katib.operator.trial_objects import is_final, record_of, status_of
 from katib.template.collection import with_collector
@@ -193,7 +195,12 @@ class TrialController:
         look = replace(look, job=job)
         pods = self._parts.pods_of(*look.key)
         spec = trial["spec"]
-        judged = job_outcome(job, spec.get("successCondition") or "", spec.get("failureCondition") or "")
+        success = spec.get("successCondition") or ""
+        judged = job_outcome(job, success, spec.get("failureCondition") or "")
+        if judged.kind == "running" and is_done(
+            job, pods, kind=trial_kind(job.get("apiVersion"), job.get("kind")), success_condition=success
+        ):
+            judged = JobOutcome("succeeded")
         if record.stopping is TrialState.FAILED and judged.kind == "succeeded":
             # It took longer than it may only because its metrics are waited for; its work is done, and counts.
             record = replace(record, stopping=None)

@@ -33,6 +33,8 @@ _PATIENCE: Final = 10.0
 """Seconds for which what cannot be looked at now is looked at again before watchers are told."""
 _RECOGNISE_SECONDS: Final = 15.0
 _SLACK: Final = 64
+_MOST_GONE: Final = 1_000
+"""Of things that have gone so many are kept for those who have not read of it yet."""
 _SYNCED: Final = wire.WatchExperimentsResponse(synced=wire.Synced()).SerializeToString()
 
 
@@ -98,6 +100,8 @@ class _Hub:
         self._number = 0
         self._things: dict[tuple[str, ...], _Thing] = {}
         self._order: list[tuple[int, tuple[str, ...]]] = []
+        self._room = _SLACK
+        self._forgotten = 0
         self.watchers: set[_Watcher] = set()
         self.synced = False
         self.gone = False
@@ -119,7 +123,13 @@ class _Hub:
             self.watchers.discard(watcher)
 
     def following(self, watcher: _Watcher) -> bytes | None:
-        """Return the next message for somebody, None where there is none now."""
+        """Return the next message for somebody, None where there is none now.
+
+        Raises:
+            Overloaded: They have missed too much.
+        """
+        if max(watcher.seen, watcher.joined) < self._forgotten:
+            raise Overloaded("too much has come and gone since the last message was read: take the watch up again")
         place = bisect.bisect_right(self._order, watcher.seen, key=lambda entry: entry[0])
         while place < len(self._order):
             number, key = self._order[place]
@@ -240,12 +250,16 @@ class _Hub:
         self._order.append((self._number, key))
 
     def _tidy(self) -> None:
-        """Forget what nobody needs any more."""
-        if len(self._order) <= 2 * len(self._things) + _SLACK:
+        """Forget what nobody needs any more, and of what has gone all but the latest."""
+        if len(self._order) <= self._room:
             return
         least = min((watcher.seen for watcher in self.watchers), default=self._number)
+        gone = sorted(thing.number for thing in self._things.values() if thing.gone and thing.number > least)
+        if len(gone) > _MOST_GONE:
+            least = self._forgotten = gone[-_MOST_GONE - 1]
         self._things = {key: thing for key, thing in self._things.items() if not thing.gone or thing.number > least}
         self._order = sorted((thing.number, key) for key, thing in self._things.items())
+        self._room = 2 * len(self._order) + _SLACK
 
 
 def _key(name: str, uid: str | None) -> tuple[str, ...]:
@@ -347,8 +361,10 @@ async def _follow(
             while (message := hub.following(watcher)) is not None:
                 await send(message)
             return
+        # Not ``wait_for``, which may lose that the caller has gone.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(watcher.woken.wait(), _RECOGNISE_SECONDS)
+            async with asyncio.timeout(_RECOGNISE_SECONDS):
+                await watcher.woken.wait()
         if loop.time() - recognised >= _RECOGNISE_SECONDS:
             # A token that is good no longer ends the watch.
             await recognise()

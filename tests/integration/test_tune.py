@@ -1,6 +1,7 @@
 """``tune()`` with real trials: a Python function in, its best arguments out, on this machine and over gRPC."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,8 +15,7 @@ import katib
 from katib.api.base import ObjectMeta
 from katib.client.katib_client import KatibClient
 from katib.client.views.progress import progress_view
-from katib.errors import Conflict, InvalidInput, NotFound
-from katib.experiments.protocol import ExperimentQuery
+from katib.errors import Conflict, InvalidExperiment, InvalidInput, NotFound
 from katib.local.experiments import LocalExperiments
 from katib.local.home import Home
 from katib.store import open_store
@@ -172,6 +172,11 @@ def test_nothing_is_submitted_where_something_is_missing(client):
     assert len(client.list_experiments()) == before
 
 
+def test_workers_need_a_cluster(client):
+    with pytest.raises(InvalidExperiment, match="needs Kubernetes"):
+        tuned(client, quadratic, SPACE, resources_per_trial=katib.TrainerResources(2, 1, {"cpu": "1"}))
+
+
 def test_the_end_of_time_stops_a_sweep_and_keeps_what_it_found(client):
     def objective(x):
         import time
@@ -233,12 +238,13 @@ def test_ctrl_c_ends_the_waiting_and_not_the_experiment(tmp_path):
     assert "is not over" not in rest
 
 
-SWEEP = Path(__file__).parents[2] / "examples" / "python" / "sweep.py"
+REPOSITORY = Path(__file__).parents[2]
 
 
-def swept(*arguments, **environment):
+def ran(script, *arguments, **environment):
+    """Run a script as people do; returns its last line."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", SWEEP, "--trials", "6", *arguments],
+        [sys.executable, "-W", "error", script, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -249,18 +255,23 @@ def swept(*arguments, **environment):
     return done.stdout.splitlines()[-1]
 
 
-def test_the_example_runs_in_two_places_with_one_argument_changed(tmp_path):
-    here = swept(KATIB_HOME=str(tmp_path / "here"))
+def test_the_example_runs_here_and_against_a_server_with_one_argument_changed(katib, tmp_path):
+    script = REPOSITORY / "examples" / "python" / "sweep.py"
+    here = ran(script, "--trials", "6", KATIB_HOME=str(tmp_path / "here"))
     assert here.startswith("best loss ")
-    home = Home(tmp_path / "there")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-        with (
-            open_store(home.store_path) as store,
-            LocalExperiments(home, store) as local,
-            ServedExperiments(local) as server,
-        ):
-            assert swept("--backend", "grpc", KATIB_SERVER=server.address).startswith("best loss ")
-            assert (
-                len(local.trials("default", local.find("default", ExperimentQuery()).experiments[0].metadata.name)) == 6
-            )
+    server = katib.start("up", "--no-http", "--address", "127.0.0.1:0")
+    address = re.search(r" on (\S+) \(", server.stdout.readline())[1]
+    there = ran(script, "--trials", "6", "--backend", "grpc", KATIB_SERVER=address)
+    assert there.startswith("best loss ")
+    server.terminate()
+    assert server.wait(60) == 0
+    (experiment,) = katib.get("get", "experiments")["items"]
+    assert experiment["status"]["trialsSucceeded"] == 6
+
+
+def test_the_first_example_of_the_documentation_runs(tmp_path):
+    text = (REPOSITORY / "docs" / "python-client.md").read_text()
+    script = tmp_path / "first.py"
+    script.write_text(re.search(r"```python\n(import katib\n.*?)```", text, re.DOTALL)[1])
+    last = ran(script, KATIB_HOME=str(tmp_path / "home"))
+    assert re.match(r"\{'x': .*, 'layers': 1\} 1\.", last), last

@@ -81,7 +81,7 @@ def command(
     grace: GraceOption = "30s",
     metrics_address: MetricsAddressOption = None,
 ) -> None:
-    """Answer for the experiments of a Kubernetes cluster over gRPC.
+    """Answer for a cluster's experiments over gRPC.
 
     Callers send their Kubernetes token, and everything is asked of Kubernetes with it: they may do here what they may do with kubectl,
     and this server has no rights of its own. It ends on SIGTERM or Ctrl-C, after the calls that it is answering; a second one ends it at

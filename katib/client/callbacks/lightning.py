@@ -34,9 +34,9 @@ class KatibCallback(Callback):  # type: ignore[misc] # it may not be installed w
         super().__init__()
         self._progress = Progress(metrics)
 
-    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
-        """Listen from the beginning: Lightning leaves TERM to those who listened before."""
-        self._progress.should_stop()
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        """Listen in Lightning's place, which knows TERM as an error only."""
+        self._progress.should_stop(alone=True)
 
     def on_train_batch_end(self, trainer: Any, *_: object) -> None:
         """End after this batch if the trial is to end; of several processes none may end alone, so they wait for the epoch's end."""

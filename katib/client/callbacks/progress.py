@@ -51,7 +51,7 @@ class Progress:
         if found:
             report_metrics(found, step=step)
 
-    def should_stop(self) -> bool:
-        """Whether the trial is to end; never outside of one. The first call also begins to listen."""
+    def should_stop(self, *, alone: bool = False) -> bool:
+        """Whether the trial is to end; never outside of one. The first call also begins to listen, perhaps ``alone``."""
         trial = current_trial()
-        return trial is not None and trial.should_stop()
+        return trial is not None and trial.should_stop(alone=alone)

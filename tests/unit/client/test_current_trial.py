@@ -103,6 +103,20 @@ class TestStopping:
         ended = run(before=before, then=f"{TERM}\nassert trial.should_stop()")
         assert (ended.returncode, ended.stdout) == (0, "heard\n"), ended.stderr
 
+    def test_others_do_not_hear_it_where_it_listens_alone(self):
+        before = "signal.signal(signal.SIGTERM, lambda *_: print('heard', flush=True))\ntrial.should_stop(alone=True)"
+        ended = run(before=before, then=f"{TERM}\nassert trial.should_stop()")
+        assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
+
+    def test_who_comes_later_may_pass_it_on(self):
+        then = (
+            "ours = signal.getsignal(signal.SIGTERM)\n"
+            "signal.signal(signal.SIGTERM, lambda *said: (print('heard', flush=True), ours(*said)))\n"
+            f"assert not trial.should_stop()\n{TERM}\nassert trial.should_stop()"
+        )
+        ended = run(then=then)
+        assert (ended.returncode, ended.stdout) == (0, "heard\n"), ended.stderr
+
     def test_copy_of_the_process_ends_by_it(self):
         then = (
             "child = os.fork()\n"

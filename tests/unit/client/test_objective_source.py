@@ -81,6 +81,15 @@ def test_the_source_of_an_inner_function_is_not_indented():
     assert read_objective(inner, ["x"]).text == "def inner(x):\n    return x\n"
 
 
+def test_a_text_that_stands_further_left_than_the_function_is_no_hindrance():
+    def inner(x):
+        return f"""
+left {x}
+"""
+
+    assert read_objective(inner, ["x"]).text == 'def inner(x):\n    return f"""\nleft {x}\n"""\n'
+
+
 def test_a_cell_of_a_notebook_is_read():
     cell, name = "def of_cell(x):\n    return x + 1\n", "<ipython-input-3-abcdef>"
     linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)

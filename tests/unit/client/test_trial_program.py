@@ -54,6 +54,15 @@ def test_words_of_a_list_are_what_was_listed():
     assert lines(run(program, "x=a=b")) == ["'a=b'"]
 
 
+def test_names_of_parameters_may_be_anything():
+    def objective(**values):
+        print(sorted(values))
+
+    names = ["a b", "lé", "it's", 'say "x"', "back\\slash", "--flag", "class"]
+    program = program_of(objective, dict.fromkeys(names, "double"))
+    assert lines(run(program, *(f"{name}=1" for name in names))) == [repr(sorted(names))]
+
+
 def test_katibs_convention_is_one_dict():
     def objective(parameters):
         print(f"loss={parameters['x'] + parameters['epochs']}")

@@ -198,10 +198,12 @@ def test_other_pods_of_the_trial_are_only_labelled():
     assert found["spec"] == pod()["spec"]
 
 
-def test_a_pod_that_reports_itself_is_only_labelled():
+def test_a_pod_that_reports_itself_is_told_where_to():
     found, _ = World(trial(collector="Push")).admitted(pod())
     assert found["metadata"]["labels"]["katib.kubeflow.org/trial"] == "search-1"
-    assert not collectors(found)
+    assert collectors(found)
+    told = {variable["name"] for variable in found["spec"]["containers"][0]["env"]}
+    assert {"KATIB_TRIAL_NAME", "KATIB_METRICS_FILE"} <= told
 
 
 def test_a_trial_that_has_ended_gets_no_collector():

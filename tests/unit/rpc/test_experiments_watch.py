@@ -350,3 +350,24 @@ async def test_what_came_and_went_unseen_is_forgotten(watches, place):
         await reader.until(lambda it, number=number: ("deleted", f"e-{number}") in it.told)
     [hub] = watches._hubs.values()
     assert len(hub._things) < 100
+
+
+@looped
+async def test_who_reads_nothing_while_much_comes_and_goes_begins_anew(watches, place, monkeypatch):
+    monkeypatch.setattr(experiments_watch, "_MOST_GONE", 10)
+    place.put("keep")
+    slow, quick = Reader(watches, place), Reader(watches, place)
+    for reader in (slow, quick):
+        await reader.until(lambda it: "synced" in it.told)
+    slow.reading.clear()
+    for number in range(100):
+        place.put(f"e-{number}")
+        await quick.until(lambda it, number=number: (f"e-{number}", 0) in it.told)
+        place.remove(f"e-{number}")
+        await quick.until(lambda it, number=number: ("deleted", f"e-{number}") in it.told)
+    [hub] = watches._hubs.values()
+    assert len(hub._things) < 100
+    slow.reading.set()
+    with pytest.raises(Overloaded, match="take the watch up again"):
+        await ended(slow)
+    assert not quick.task.done()

@@ -88,6 +88,12 @@ def searched():
     return Searched()
 
 
+@pytest.fixture(scope="session")
+def very_many():
+    """Trials of ``Searched.experiment``."""
+    return Searched().trials(10_000)
+
+
 def reports(name, values, *, steps=None):
     """What a trial reported of a metric."""
     return [

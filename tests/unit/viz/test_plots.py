@@ -146,8 +146,8 @@ def test_several_objectives(plot, searched, objectives):
         assert ("not shown: score3" in document["layout"]["title"]["text"]) == (objectives == 4)
 
 
-def test_ten_thousand_trials_fit_on_a_page(plot, searched, reported):
-    trials = searched.trials(10_000)
+def test_ten_thousand_trials_fit_on_a_page(plot, searched, reported, very_many):
+    trials = very_many
     asked = []
 
     def series(trial, metric):

@@ -6,6 +6,7 @@ from katib.local.experiments import LocalExperiments
 from katib.local.home import Home
 from katib.store import open_store
 from katib.testing.experiments_contract import ExperimentsContract
+from katib.testing.worker_trials_contract import WorkerTrialsContract
 
 
 class TestLocalExperiments(ExperimentsContract):
@@ -14,3 +15,7 @@ class TestLocalExperiments(ExperimentsContract):
         home = Home(tmp_path / "home")
         with open_store(home.store_path) as store, LocalExperiments(home, store) as experiments:
             yield experiments
+
+
+class TestLocalWorkers(WorkerTrialsContract):
+    experiments = TestLocalExperiments.experiments

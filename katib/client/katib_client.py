@@ -28,6 +28,7 @@ from katib.client.models import (
 )
 from katib.client.trial_jobs import BASE_IMAGE_PYTORCH
 from katib.client.tuning import PYPI, Tuning
+from katib.client.views.formatters import TrialList
 from katib.client.waiting import changes_of, has_condition, wait_for
 from katib.engine.status import over
 from katib.engine.trial_document import trial_resource
@@ -607,12 +608,13 @@ class KatibClient:
     ) -> list[V1beta1Trial]:
         """Return the trials of an experiment by index; without one, those of all experiments of the namespace."""
         if experiment_name is not None:
-            experiments: list[Any] = [self._get(experiment_name, namespace, timeout)]
-        else:
-            experiments = self.list_experiments(namespace, timeout)
+            experiment = self._get(experiment_name, namespace, timeout)
+            records = self._records(experiment_name, namespace, timeout)
+            listed = TrialList((_trial_told(record, experiment) for record in records), experiment)
+            return cast("list[V1beta1Trial]", listed)  # a notebook shows it as a table
         return [
             _trial_told(record, experiment)
-            for experiment in experiments
+            for experiment in self.list_experiments(namespace, timeout)
             for record in self._records(experiment.metadata.name, namespace, timeout)
         ]
 

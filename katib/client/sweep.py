@@ -13,6 +13,7 @@ from katib.client.katib_client import KatibClient
 from katib.client.katib_errors import katib_errors
 from katib.client.search import SearchParameter
 from katib.client.trial_tables import metric_value, optuna_study, trials_dataframe, typed_point
+from katib.client.views.html import experiment_html
 from katib.client.views.progress import progress_view
 from katib.client.waiting import has_condition
 from katib.errors import Conflict, NotFound
@@ -47,6 +48,9 @@ class TuneResult:
 
     def __repr__(self) -> str:
         return f"<TuneResult of {self.name!r}: {len(self.trials)} trials>"
+
+    def _repr_html_(self) -> str:
+        return experiment_html(self.experiment, self.trials)
 
     @property
     def name(self) -> str:
@@ -159,9 +163,9 @@ def tune(
             experiment = _stopped(used, called, namespace)
         except KeyboardInterrupt:
             if client is None and used.backend == "local":  # nobody else could end it
-                used.stop_experiment(called, namespace)
-                told = f"katib: experiment {called} is stopped; `katib resume {called}` goes on with it"
-                print(told, file=sys.stderr)  # noqa: T201 - to whoever pressed Ctrl-C
+                _tell(f"stopping experiment {called}; Ctrl-C again leaves it as it is")
+                _stopped(used, called, namespace)
+                _tell(f"experiment {called} is stopped; `katib resume {called}` goes on with it")
             raise
         trials = used.experiments.trials(namespace or used.namespace, called)
         return TuneResult(experiment, tuple(trials), dict(parameters))
@@ -177,6 +181,11 @@ def _stopped(client: KatibClient, name: str, namespace: str | None) -> V1beta1Ex
         if has_condition(ended, "Succeeded"):
             return ended
         raise
+
+
+def _tell(sentence: str) -> None:
+    """Say something to whoever sits there."""
+    print(f"katib: {sentence}", file=sys.stderr)  # noqa: T201
 
 
 def _name_after(function: object) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["collector_report", "compact_pod", "failure_of", "place_of", "waiting_of"]
+__all__ = ["collector_report", "compact_pod", "disruption_of", "failure_of", "place_of", "waiting_of"]
 
 _STARTING: Final = ("ContainerCreating", "PodInitializing")
 _LONGEST: Final = 500
@@ -59,6 +59,17 @@ def failure_of(pods: Sequence[Mapping[str, Any]], primary: str | None) -> str:
         if said:
             break
     return _cut("; ".join(said))
+
+
+def disruption_of(pods: Iterable[Mapping[str, Any]]) -> str:
+    """Return why the cluster ended a pod (evicted, preempted, its node lost), as a sentence; empty where it did not."""
+    for pod in pods:
+        for condition in (pod.get("status") or {}).get("conditions") or ():
+            if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+                reason = condition.get("reason") or "disrupted"
+                words = f": {condition['message']}" if condition.get("message") else ""
+                return _cut(f"pod {pod['metadata']['name']} was ended by the cluster ({reason}){words}")
+    return ""
 
 
 def place_of(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from katib.errors import Conflict, Denied, InvalidInput, NotFound, StoreUnavaila
 from katib.kube.errors import UnknownKind
 from katib.operator import kinds
 from katib.operator.finished_work import is_done
-from katib.operator.pod_reasons import collector_report, failure_of, place_of, waiting_of
+from katib.operator.pod_reasons import collector_report, disruption_of, failure_of, place_of, waiting_of
 from katib.operator.trial_objects import is_final, record_of, status_of
 from katib.template.collection import with_collector
 from katib.template.condition import outcome as job_outcome
@@ -81,6 +81,7 @@ class TrialController:
         self._ended: dict[str, datetime] = {}
         self._waits: dict[str, float] = {}
         self._deleted: dict[str, str] = {}
+        self._disrupted: dict[str, str] = {}
 
     def reconcile(self, key: Key) -> float | None:
         """Look at one trial, and return in how many seconds to look again; None when only a change calls for it.
@@ -194,6 +195,7 @@ class TrialController:
                 return self._lost(look)
         look = replace(look, job=job)
         pods = self._parts.pods_of(*look.key)
+        self._note_disruption(look, pods)
         spec = trial["spec"]
         success = spec.get("successCondition") or ""
         judged = job_outcome(job, success, spec.get("failureCondition") or "")
@@ -215,9 +217,19 @@ class TrialController:
             return 2.0
         if judged.kind == "running":
             return self._progress(look, pods)
-        if judged.kind == "failed" and (said := failure_of(pods, spec.get("primaryContainerName"))):
-            judged = replace(judged, message=f"{judged.message} ({said})" if judged.message else said)
+        if judged.kind == "failed":
+            # A pod that was evicted is gone by the time its job has failed for it.
+            noted = (self._disrupted.get(record.name, ""), failure_of(pods, spec.get("primaryContainerName")))
+            if said := "; ".join(filter(None, noted)):
+                judged = replace(judged, message=f"{judged.message} ({said})" if judged.message else said)
         return self._finish(look, judged, pods)
+
+    def _note_disruption(self, look: _Look, pods: list[dict[str, Any]]) -> None:
+        """Tell once that the cluster ended a pod of a trial, whatever comes of that."""
+        said, name = disruption_of(pods), look.record.name
+        if said and self._disrupted.get(name) != said:
+            self._disrupted[name] = said
+            self._parts.events.record(dict(look.trial), "PodDisrupted", said, kind="Warning")
 
     def _lost(self, look: _Look) -> float | None:
         """End a trial whose job is gone: as it was ordered to end, or because somebody deleted it."""
@@ -308,6 +320,7 @@ class TrialController:
         self._parts.starts.used(key)
         self._ended.pop(record.name, None)
         self._waits.pop(record.name, None)
+        self._disrupted.pop(record.name, None)
         warns = record.state in (TrialState.FAILED, TrialState.METRICS_UNAVAILABLE)
         reason = record.reason.partition(".")[0]
         self._parts.events.record(dict(trial), reason, record.message, kind="Warning" if warns else "Normal")

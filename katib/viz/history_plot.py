@@ -52,7 +52,7 @@ def history(
     traces = [*_points(drawn, wanted), _best_line(drawn, wanted, minimise=results.minimises(wanted))]
     ended = sum(not one.state.is_active for one in results.trials)
     missing = ended - len(drawn)
-    notes = [f"{missing:,} ended without a value and are not shown"] if missing else []
+    notes = [f"ended without a value and not shown: {missing:,}"] if missing else []
     made = figure(
         traces,
         results,

@@ -39,6 +39,7 @@ _LEAST_POINTS: Final = 200
 _MOST_CONTOURS: Final = 5
 _PLANE: Final = 2
 _SCALE: Final = "Blues"
+_FEW_TICKS: Final = 8
 
 
 def parallel_coordinates(
@@ -94,8 +95,8 @@ def parallel_coordinates(
     left = len(results.dimensions) - len(chosen) if parameters is None else 0
     notes = [
         note,
-        f"{lacking:,} trials lack one of the parameters" if lacking else "",
-        f"{left} parameters are not shown: name them to see them" if left else "",
+        f"not shown, for they lack one of the parameters: {lacking:,} trials" if lacking else "",
+        f"parameters that are not shown unless they are named: {left}" if left else "",
     ]
     return figure([lines], results, title, notes=notes)
 
@@ -137,7 +138,7 @@ def slices(
     study = study_of(drawn, shown, wanted, minimise=results.minimises(wanted))
     made = plot_slice(study, target_name=label(wanted))
     left = len(chosen) - len(shown)
-    titled(made, results, title, [note, f"{left} parameters are not shown: name them to see them" if left else ""])
+    titled(made, results, title, [note, f"parameters that are not shown unless they are named: {left}" if left else ""])
     return made
 
 
@@ -197,8 +198,9 @@ def contour(
         for trace in _surface_traces(x, y, trials, drawn, wanted, minimise=results.minimises(wanted)):
             trace.update(**({"showscale": (row, column) == places[0]} if trace.type == "contour" else {}))
             made.add_trace(trace, row=row, col=column)
-        made.update_xaxes(_axis(x), row=row, col=column)
-        made.update_yaxes(_axis(y), row=row, col=column)
+        # Planes below and beside each other share what their axes mean.
+        made.update_xaxes(_axis(x, titled=row in {None, len(chosen) - 1}), row=row, col=column)
+        made.update_yaxes(_axis(y, titled=column in {None, 1}), row=row, col=column)
     titled(made, results, title, [note])
     return made
 
@@ -325,6 +327,8 @@ def _upright(dimension: Dimension, drawn: Sequence[Result]) -> dict[str, Any]:
             "tickvals": list(range(len(dimension.choices))),
             "ticktext": [label(choice) for choice in dimension.choices],
         }
+    elif len(set(places)) <= _FEW_TICKS:
+        axis["tickvals"] = sorted(set(places))
     return axis | {"values": places}
 
 
@@ -334,8 +338,8 @@ def _place(dimension: Dimension, trial: Result) -> float:
     return value if isinstance(value, float) else float(dimension.choices.index(value))
 
 
-def _axis(dimension: Dimension) -> dict[str, Any]:
-    axis: dict[str, Any] = {"title": {"text": label(dimension.name)}}
+def _axis(dimension: Dimension, *, titled: bool) -> dict[str, Any]:
+    axis: dict[str, Any] = {"title": {"text": label(dimension.name)}} if titled else {}
     if dimension.log:
         axis["type"] = "log"
     elif not dimension.numeric:

@@ -40,7 +40,7 @@ def timeline(source: Source, name: str | None = None, *, namespace: str | None =
         traces,
         results,
         _TITLE,
-        notes=[f"{waiting:,} trials did not start" if waiting else ""],
+        notes=[f"did not start: {waiting:,}" if waiting else ""],
         xaxis={"title": {"text": "Time (UTC)"}, "type": "date"},
         yaxis={"title": {"text": "Trial"}},
     )

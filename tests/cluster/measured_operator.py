@@ -82,8 +82,9 @@ class OperatorProcess:
         until = time.monotonic() + 60
         while not self._samples().get(("katib_operator_leading", "")):
             if self.process.poll() is not None or time.monotonic() > until:
+                said = self.log
                 self.__exit__()
-                raise AssertionError(f"the operator does not begin:\n{self.log}")
+                raise AssertionError(f"the operator does not begin:\n{said}")
             time.sleep(0.1)
         return self
 
@@ -94,6 +95,7 @@ class OperatorProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._log.close()
 
     @property
     def log(self) -> str:

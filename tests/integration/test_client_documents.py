@@ -16,7 +16,7 @@ def test_code_of_the_document_runs(name, monkeypatch, capsys):
     assert blocks
     names = {}
     for block in blocks:
-        exec(compile(block, name, "exec"), names)
+        exec(compile(block, name, "exec"), names)  # noqa: S102 - our own
     assert capsys.readouterr().out
 
 

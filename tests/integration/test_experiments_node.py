@@ -30,7 +30,7 @@ class OnlyNode:
     asks_others = False
 
     def identity(self, token):
-        if token != "of-node":
+        if token != "of-node":  # noqa: S105 - it opens nothing
             raise Unauthenticated("nobody has this token")
         return Identity("node", {"team-a": Role.WRITE})
 
@@ -43,7 +43,16 @@ def program(tmp_path):
     for name in FILES:
         shutil.copy(HERE / "node" / name, folder / name)
     done = subprocess.run(
-        [NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
+        [
+            NPM,
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--prefer-offline",
+            "--fetch-retries=1",
+            "--fetch-timeout=20000",
+        ],
         cwd=folder,
         capture_output=True,
         text=True,

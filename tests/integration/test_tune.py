@@ -64,6 +64,7 @@ def test_the_best_of_a_function_is_returned_with_types(client):
     assert result.best_value == quadratic(**best)
     assert result.to_optuna().best_value == result.best_value
     assert result.name.startswith("quadratic-")
+    assert result.best_trial.name in result._repr_html_()
 
 
 def test_what_is_returned_is_katibs_experiment_and_runs_in_the_background(client):
@@ -215,12 +216,13 @@ INTERRUPTED = """
 """
 
 
-def test_ctrl_c_ends_the_waiting_and_not_the_experiment(tmp_path):
-    script = tmp_path / "interrupted.py"
-    script.write_text(textwrap.dedent(INTERRUPTED))
-    environment = {**os.environ, "KATIB_HOME": str(tmp_path / "home"), "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+def interrupted(tmp_path, script):
+    """Run a script until an experiment of it runs, press Ctrl-C, and return its exit code and what it printed from then on."""
+    path = tmp_path / "interrupted.py"
+    path.write_text(textwrap.dedent(script))
+    environment = surroundings(KATIB_HOME=str(tmp_path / "home"), PYTHONUNBUFFERED="1")
     with subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        [sys.executable, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:
         try:
             seen = ""
@@ -229,16 +231,76 @@ def test_ctrl_c_ends_the_waiting_and_not_the_experiment(tmp_path):
                 assert line, seen
                 seen += line
             process.send_signal(signal.SIGINT)
-            rest, _ = process.communicate(timeout=60)
+            rest, _ = process.communicate(timeout=120)
         finally:
             process.kill()
-    assert process.returncode == 0, rest
+    return process.returncode, rest
+
+
+def test_ctrl_c_ends_the_waiting_and_not_the_experiment(tmp_path):
+    code, rest = interrupted(tmp_path, INTERRUPTED)
+    assert code == 0, rest
     assert "experiment interrupted goes on for as long as this process lives" in rest
     assert "running: True" in rest
     assert "is not over" not in rest
 
 
+IN_ONE_CALL = """
+    import katib
+
+    def objective(x):
+        import time
+        print("objective=1", flush=True)
+        time.sleep(600)
+
+    katib.tune(objective, {"x": katib.search.double(0, 1)}, name="once", max_trial_count=2)
+"""
+
+
+def test_ctrl_c_in_one_call_stops_the_sweep(tmp_path):
+    code, rest = interrupted(tmp_path, IN_ONE_CALL)
+    assert code == -signal.SIGINT
+    assert "experiment once is stopped; `katib resume once` goes on with it" in rest
+    with KatibClient(backend="local", home=tmp_path / "home") as client:
+        assert client.get_experiment("once").status.conditions[-1].type == "Stopped"
+        assert client.get_experiment("once").status.trials_running == 0
+
+
+IN_KATIBS_WAY = """
+    import katib
+
+    def profit(given):
+        import math
+        print(f"profit={math.sin(given['price']) * int(given['pieces'])}")
+
+    space = {"price": katib.search.double(min=0.1, max=3.0, step=0.1), "pieces": katib.search.int(min=1, max=5)}
+    katib_client = katib.KatibClient(namespace="team-a")
+    katib_client.tune(
+        name="profit",
+        objective=profit,
+        parameters=space,
+        objective_metric_name="profit",
+        max_trial_count=6,
+        resources_per_trial={"cpu": "2"},
+    )
+    katib_client.wait_for_experiment_condition(name="profit")
+    print([one.name for one in katib_client.get_optimal_hyperparameters("profit").parameter_assignments])
+"""
+
+
+def test_what_was_written_for_katibs_client_runs_with_one_import_changed(tmp_path):
+    script = tmp_path / "katibs.py"
+    script.write_text(textwrap.dedent(IN_KATIBS_WAY))
+    assert ran(script, KATIB_HOME=str(tmp_path / "home")) == "['price', 'pieces']"
+
+
 REPOSITORY = Path(__file__).parents[2]
+
+
+def surroundings(**more):
+    """The environment of somebody who has said nothing about where experiments run."""
+    said = {"KATIB_SERVER", "KUBECONFIG"}
+    return {**{name: value for name, value in os.environ.items() if name not in said}, "NO_COLOR": "1", **more}
 
 
 def ran(script, *arguments, **environment):
@@ -249,7 +311,7 @@ def ran(script, *arguments, **environment):
         text=True,
         check=False,
         timeout=240,
-        env={**os.environ, "NO_COLOR": "1", **environment},
+        env=surroundings(**environment),
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]

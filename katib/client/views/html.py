@@ -35,6 +35,8 @@ MOST_ROWS: Final = 100
 _MOST_COLUMNS: Final = 30
 _LONGEST: Final = 200
 _CELL: Final = "padding:2px 10px 2px 0;text-align:left;vertical-align:top;border-bottom:1px solid rgba(128,128,128,.25)"
+_INHERITED: Final = "color:inherit;font-size:inherit"
+"""Said to tables: in pages without a doctype they inherit nothing."""
 _COLOURS: Final = {
     "Succeeded": "#2e9e5b",
     "EarlyStopped": "#3d7fd6",
@@ -169,7 +171,7 @@ def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     top = "".join(f'<th style="{_CELL}">{one}</th>' for one in heads)
     body = "".join("<tr>" + "".join(f'<td style="{_CELL}">{one}</td>' for one in line) + "</tr>" for line in lines)
     return (
-        '<div style="overflow-x:auto"><table style="border-collapse:collapse;margin:4px 0">'
+        f'<div style="overflow-x:auto"><table style="border-collapse:collapse;margin:4px 0;{_INHERITED}">'
         f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -4,15 +4,19 @@ import contextlib
 
 import pytest
 
+from katib.client import back_end
 from katib.client.back_end import Place
 from katib.client.katib_client import KatibClient
 from katib.errors import InvalidInput, KatibError
 
 
 @pytest.fixture(autouse=True)
-def _nothing_around(monkeypatch):
+def pod(monkeypatch, tmp_path):
+    """The folder that a pod would have; nothing around says where experiments are."""
+    monkeypatch.setattr(back_end, "_POD", tmp_path / "serviceaccount")
     for name in ("KATIB_SERVER", "KUBECONFIG", "KATIB_TOKEN", "KATIB_TOKEN_FILE", "KATIB_ROOT_CA"):
         monkeypatch.delenv(name, raising=False)
+    return tmp_path / "serviceaccount"
 
 
 @pytest.mark.parametrize("kind", ["local", "grpc", "kubernetes"])
@@ -33,6 +37,14 @@ def test_what_is_said_wins(kind, monkeypatch):
 )
 def test_an_argument_says_what_it_is_for(argument, kind):
     assert Place(**{argument: "given"}).chosen() == kind
+
+
+def test_a_pod_is_on_its_cluster_and_in_its_namespace(pod):
+    assert back_end.default_namespace() == "default"
+    pod.mkdir()
+    assert Place().chosen() == "kubernetes"
+    (pod / "namespace").write_text("team-a\n")
+    assert back_end.default_namespace() == "team-a"
 
 
 def test_the_surroundings_are_asked_in_order(monkeypatch):

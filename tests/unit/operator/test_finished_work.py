@@ -21,7 +21,10 @@ def running(name):
     return {"name": name, "state": {"running": {}}}
 
 
-def pod(main=ended("main"), collector=ended("katib-collector"), *, owner="j", **metadata):
+MAIN, COLLECTOR = ended("main"), ended("katib-collector")
+
+
+def pod(main=MAIN, collector=COLLECTOR, *, owner="j", **metadata):
     return {
         "metadata": {"name": "p", "ownerReferences": [{"uid": owner}], **metadata},
         "status": {

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from katib.operator.pod_reasons import collector_report, compact_pod, failure_of, place_of, waiting_of
+from katib.operator.pod_reasons import collector_report, compact_pod, disruption_of, failure_of, place_of, waiting_of
 
 
 def pod(name="train-abc", *, phase="Pending", created="2026-03-01T12:00:00Z", node=None, **status):
@@ -183,3 +183,13 @@ def test_what_is_no_report_is_none(text):
 
 def test_what_another_container_says_is_no_report():
     assert collector_report([report('{"stopped": "never"}', name="proxy")]) == {}
+
+
+def test_a_pod_that_the_cluster_ended_says_so():
+    evicted = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "evicting"}
+    pods = [
+        {"metadata": {"name": "a"}, "status": {"conditions": [evicted | {"status": "False"}]}},
+        {"metadata": {"name": "b"}, "status": {"conditions": [evicted]}},
+    ]
+    assert disruption_of(pods) == "pod b was ended by the cluster (EvictionByEvictionAPI): evicting"
+    assert disruption_of(pods[:1]) == ""

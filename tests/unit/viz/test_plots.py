@@ -166,7 +166,7 @@ def test_history_shows_the_best_so_far_and_says_what_is_missing(searched):
     points, best = figure.data
     assert list(points.y) == [5, 7, 3, 4, 1, 2]
     assert (list(best.x), list(best.y)) == ([0, 2, 5, 6], [5, 3, 1, 1])
-    assert "2 ended without a value" in figure.layout.title.text
+    assert "ended without a value and not shown: 2" in figure.layout.title.text
     assert figure.layout.shapes[0].y0 == 0.5
 
 
@@ -290,7 +290,7 @@ def test_timeline_has_a_line_for_each_trial_that_started(searched):
     figure = katib.viz.timeline((searched.experiment(), trials))
     assert [trace.name for trace in figure.data] == ["Succeeded", "Failed", "Running"]
     assert list(figure.data[1].x) == ["2026-01-02T03:04:06.000", "2026-01-02T03:04:09.000", None]
-    assert "1 trials did not start" in figure.layout.title.text
+    assert "did not start: 1" in figure.layout.title.text
 
 
 def test_a_metric_that_there_is_not(plot, searched):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import secrets
 import sys
 import weakref
@@ -32,7 +33,7 @@ from katib.client.views.formatters import TrialList
 from katib.client.waiting import changes_of, has_condition, wait_for
 from katib.engine.status import over
 from katib.engine.trial_document import trial_resource
-from katib.errors import InvalidInput, Problem, StoreUnavailable, Unsupported
+from katib.errors import InvalidExperiment, InvalidInput, Problem, StoreUnavailable, Unsupported
 from katib.experiments.protocol import Budget
 
 if TYPE_CHECKING:
@@ -197,15 +198,22 @@ class KatibClient:
             Conflict: There is one of the name.
         """
         document = experiment_document(experiment)
-        if isinstance(document, dict):
-            _generate_name(document)
-            namespace = namespace or (document.get("metadata") or {}).get("namespace")
-        where = namespace or self.namespace
+        metadata = document.get("metadata") if isinstance(document, dict) else None
+        if isinstance(metadata, dict):
+            _generate_name(metadata)
+            namespace = namespace or metadata.get("namespace")
+        where = self._where(namespace)
         text = as_text(document)
         request = secrets.token_hex(16)
-        created = self._ask(
-            lambda: self._experiments.create(where, text, request_id=request), _TIMEOUT, "to create an experiment"
-        )
+        try:
+            created = self._ask(
+                lambda: self._experiments.create(where, text, request_id=request), _TIMEOUT, "to create an experiment"
+            )
+        except InvalidExperiment as error:
+            if isinstance(document, str):
+                raise
+            # It was written by code, on no lines.
+            raise InvalidExperiment([dataclasses.replace(problem, line=None) for problem in error.problems]) from None
         self._begun[where, created.metadata.name] = None
         return _told(created)
 
@@ -318,7 +326,7 @@ class KatibClient:
             raise InvalidInput([Problem(missing, "is required: a function, and the parameters that it is tuned by")])
         tuning = Tuning(
             name=name,
-            namespace=namespace or self.namespace,
+            namespace=self._where(namespace),
             objective=objective,
             parameters=parameters,
             base_image=base_image,
@@ -358,14 +366,21 @@ class KatibClient:
         """
         return _told(self._get(name, namespace, timeout))
 
+    def _where(self, namespace: str | None) -> str:
+        if namespace is not None and not isinstance(namespace, str):
+            raise InvalidInput([Problem("namespace", "must be text", repr(namespace))])
+        return namespace or self.namespace
+
     def _get(self, name: str, namespace: str | None, timeout: float | None) -> Experiment:
-        where = namespace or self.namespace
+        if not isinstance(name, str):
+            raise InvalidInput([Problem("name", "must be text", repr(name))])
+        where = self._where(namespace)
         return self._ask(lambda: self._experiments.get(where, name), timeout, f"to get experiment {name!r}")
 
     @katib_errors()
     def list_experiments(self, namespace: str | None = None, timeout: float = _TIMEOUT) -> list[V1beta1Experiment]:
         """Return the experiments of a namespace by name."""
-        where = namespace or self.namespace
+        where = self._where(namespace)
         listed = self._ask(lambda: [*all_experiments(self._experiments, where)], timeout, "to list experiments")
         return [_told(experiment) for experiment in listed]
 
@@ -454,7 +469,7 @@ class KatibClient:
             Conflict: It has ended in another condition; the message says why.
             DeadlineExceeded: It has not come to it in time.
         """
-        where = namespace or self.namespace
+        where = self._where(namespace)
         self._get(name, namespace, apiserver_timeout)
         pause = min(float(polling_interval), _LOCAL_PAUSE if self.backend == "local" else 1.0)
         waited = wait_for(
@@ -496,7 +511,7 @@ class KatibClient:
         if max_trial_count is None and parallel_trial_count is None and max_failed_trial_count is None:
             message = "give at least one of max_trial_count, parallel_trial_count and max_failed_trial_count"
             raise InvalidInput([Problem("edit_experiment_budget", message)])
-        where = namespace or self.namespace
+        where = self._where(namespace)
         budget = Budget(max_trial_count, parallel_trial_count, max_failed_trial_count)
         edited = self._ask(
             lambda: self._experiments.edit_budget(where, name, budget), timeout, f"to edit experiment {name!r}"
@@ -518,7 +533,7 @@ class KatibClient:
             NotFound: There is no such experiment.
         """
         del delete_options
-        where = namespace or self.namespace
+        where = self._where(namespace)
         self._get(name, namespace, _TIMEOUT)
         self._ask(
             lambda: self._experiments.delete(where, name, purge=purge), _TIMEOUT, f"to delete experiment {name!r}"
@@ -534,7 +549,7 @@ class KatibClient:
         Args:
             at_once: Kill its trials instead of giving them time to end.
         """
-        where = namespace or self.namespace
+        where = self._where(namespace)
         stopped = self._ask(
             lambda: self._experiments.stop(where, name, at_once=at_once), timeout, f"to stop experiment {name!r}"
         )
@@ -555,7 +570,7 @@ class KatibClient:
         Raises:
             InvalidExperiment: Its state or its resume policy does not allow it; the message says which edit would.
         """
-        where = namespace or self.namespace
+        where = self._where(namespace)
         resumed = self._ask(
             lambda: self._experiments.resume(where, name, max_trials=max_trial_count, parallel=parallel_trial_count),
             timeout,
@@ -583,7 +598,7 @@ class KatibClient:
         return katib_model(suggestion_resource(experiment, trials))  # type: ignore[return-value] # Katib's then
 
     def _records(self, experiment: str, namespace: str | None, timeout: float | None) -> list[TrialRecord]:
-        where = namespace or self.namespace
+        where = self._where(namespace)
         return self._ask(
             lambda: self._experiments.trials(where, experiment), timeout, f"for the trials of experiment {experiment!r}"
         )
@@ -599,7 +614,7 @@ class KatibClient:
         return _trial_told(record, experiment)
 
     def _trial(self, name: str, namespace: str | None, timeout: float | None) -> tuple[Experiment, TrialRecord]:
-        where = namespace or self.namespace
+        where = self._where(namespace)
         return self._ask(lambda: found_trial(self._experiments, where, name), timeout, f"to get trial {name!r}")
 
     @katib_errors()
@@ -665,7 +680,7 @@ class KatibClient:
 
         if db_manager_address != _DB_MANAGER:
             return remote_metric_logs(db_manager_address, name, timeout)
-        where = namespace or self.namespace
+        where = self._where(namespace)
         experiment, record = self._trial(name, namespace, timeout)
         observed = self._ask(
             lambda: self._experiments.observations(where, experiment.metadata.name, record.name),
@@ -707,7 +722,7 @@ class KatibClient:
         """
         from katib.client.log_lines import log_lines
 
-        where = namespace or self.namespace
+        where = self._where(namespace)
         with katib_errors():
             if experiment is None:
                 experiment = self._trial(trial, namespace, _TIMEOUT)[0].metadata.name
@@ -732,7 +747,7 @@ class KatibClient:
         Raises:
             NotFound: There is no such experiment.
         """
-        where = namespace or self.namespace
+        where = self._where(namespace)
         with katib_errors():
             experiment = self._get(name, namespace, _TIMEOUT)
             for changes in self._changes(where, name, until_over=until_over):
@@ -774,7 +789,7 @@ class KatibClient:
         """
         from katib.client.trial_tables import optuna_study
 
-        where = namespace or self.namespace
+        where = self._where(namespace)
         experiment = self._get(name, namespace, timeout)
         objective = experiment.spec.objective
         metric = objective.objective_metric_name if objective else None
@@ -812,13 +827,11 @@ def _trial_told(record: TrialRecord, experiment: Experiment) -> V1beta1Trial:
     return katib_model(trial_resource(record, experiment))  # type: ignore[return-value] # Katib's then
 
 
-def _generate_name(document: dict[str, Any]) -> None:
+def _generate_name(metadata: dict[str, Any]) -> None:
     """Give an experiment with generateName its name, as an API server does."""
-    metadata = document.get("metadata")
-    if isinstance(metadata, dict):
-        prefix = metadata.pop("generateName", None)
-        if prefix and not metadata.get("name"):
-            metadata["name"] = f"{prefix}{''.join(secrets.choice('bcdfghjklmnpqrstvwxz2456789') for _ in range(5))}"
+    prefix = metadata.pop("generateName", None)
+    if prefix and not metadata.get("name"):
+        metadata["name"] = f"{prefix}{''.join(secrets.choice('bcdfghjklmnpqrstvwxz2456789') for _ in range(5))}"
 
 
 def _unsupported_trainer() -> Unsupported:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from joblib import effective_n_jobs
+from sklearn.base import is_classifier
 from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
 
@@ -115,31 +117,42 @@ class KatibSearchCV(BaseSearchCV):  # type: ignore[misc] # it ships no types
             return_train_score=return_train_score,
         )
 
+    def fit(self, X: Any, y: Any = None, **params: Any) -> KatibSearchCV:  # noqa: N803 - scikit-learn's names
+        """Search, and fit the best candidate to all of the data, unless ``refit`` says otherwise.
+
+        Args:
+            X: The data.
+            y: What is to be learnt of it, if anything.
+            params: For the estimator's ``fit``, the scorer and the splitter, as in ``RandomizedSearchCV``.
+        """
+        # A list of splits is one already, and may be read but once.
+        is_splitter = self.cv is None or isinstance(self.cv, Integral) or hasattr(self.cv, "split")
+        splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator)) if is_splitter else None
+        self._splits = None if splitter is None else _SameSplits(splitter)
+        self._rows = _Rows(self.error_score)
+        try:
+            super().fit(X, y, **params)
+        finally:
+            del self._splits, self._rows
+        return self
+
     def _run_search(self, evaluate_candidates: Callable[..., dict[str, Any]]) -> None:
         """Ask and evaluate in turns."""
         space = SearchSpace(self.param_distributions)
         count = self._count()
-        together = max(1, min(count, math.ceil(effective_n_jobs(self.n_jobs) / self.n_splits_)))
+        together = max(1, min(count, math.ceil(effective_n_jobs(self.n_jobs) / self._folds())))
         algorithm = self._algorithm(space, count, together)
         history = History()
-        self._rows = _Rows(self.error_score)
-        try:
-            same_splits = _SameSplits(self._checked_cv_orig)
-            while len(history) < count:
-                points = suggest(algorithm, history, min(together, count - len(history)))
-                if not points:  # nothing runs, so there is no more to come
-                    break
-                self._evaluate(
-                    evaluate_candidates, same_splits, points, [space.candidate(point) for point in points], history
-                )
-            self._rows.finish(self)
-        finally:
-            del self._rows
+        while len(history) < count:
+            points = suggest(algorithm, history, min(together, count - len(history)))
+            if not points:  # nothing runs, so there is no more to come
+                break
+            self._evaluate(evaluate_candidates, points, [space.candidate(point) for point in points], history)
+        self._rows.finish(self)
 
     def _evaluate(
         self,
         evaluate_candidates: Callable[..., dict[str, Any]],
-        same_splits: _SameSplits,
         points: Sequence[Point],
         candidates: list[dict[str, Any]],
         history: History,
@@ -148,7 +161,7 @@ class KatibSearchCV(BaseSearchCV):  # type: ignore[misc] # it ships no types
         scores: Sequence[float] = [math.nan] * len(points)
         seconds: Sequence[float | None] = [None] * len(points)
         try:
-            results = evaluate_candidates(candidates, cv=same_splits)
+            results = evaluate_candidates(candidates, cv=self._splits)
         except ValueError as error:
             # Where every fit of a call failed, scikit-learn takes it for the end of the search, as its own searches make one call.
             if _ALL_FAILED not in str(error):
@@ -156,8 +169,10 @@ class KatibSearchCV(BaseSearchCV):  # type: ignore[misc] # it ships no types
             self._rows.failed(len(history), candidates, error)
         else:
             self._rows.results = results
-            scores = results[f"mean_test_{self._metric(results)}"][-len(points) :]
-            seconds = (results["mean_fit_time"] + results["mean_score_time"])[-len(points) :] * self.n_splits_
+            column = f"_test_{self._metric(results)}"
+            scores = results[f"mean{column}"][-len(points) :]
+            folds = sum(name.startswith("split") and name.endswith(column) for name in results)
+            seconds = (results["mean_fit_time"] + results["mean_score_time"])[-len(points) :] * folds
         for point, score, duration in zip(points, scores, seconds, strict=True):
             index = history.next_index
             is_measured = math.isfinite(score)
@@ -190,6 +205,13 @@ class KatibSearchCV(BaseSearchCV):  # type: ignore[misc] # it ships no types
         if _SCORE in found and len(found) == 1:
             return _SCORE
         return self.refit if isinstance(self.refit, str) and self.refit in found else found[0]
+
+    def _folds(self) -> int:
+        """Return how many fits a candidate takes, for how many of them keep the workers busy."""
+        try:
+            return len(self.cv) if self._splits is None else self._splits.get_n_splits()
+        except (TypeError, ValueError):  # it takes data to say
+            return 1
 
     def _count(self) -> int:
         if isinstance(self.n_trials, bool) or not isinstance(self.n_trials, Integral) or self.n_trials < 1:
@@ -231,6 +253,10 @@ class _SameSplits:
 
     def get_n_splits(self, *arguments: Any, **more: Any) -> int:
         return int(self._splitter.get_n_splits(*arguments, **more))
+
+    def __reduce__(self) -> tuple[type[_SameSplits], tuple[Any]]:
+        # As with ``_Rows``: the splits go with each fit that wants them.
+        return _SameSplits, (None,)
 
 
 class _Rows:

@@ -15,7 +15,7 @@ from katib.client.trial_program import TrialProgram
 from katib.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["PYPI", "Tuning"]
 
@@ -52,7 +52,7 @@ class Tuning:
     retries: int = 0
     early_stopping_name: str | None = None
     early_stopping_settings: Any = None
-    initial_trials: Iterable[Any] | None = None
+    initial_trials: Sequence[Any] | None = None
     seed: int | None = None
     labels: Mapping[str, str] | None = None
     resume_policy: str | None = None
@@ -64,6 +64,7 @@ class Tuning:
         Raises:
             InvalidInput: With what is wrong; of the experiment as a whole, whoever admits it says it.
         """
+        self._check_shapes()
         space, constants = self._space()
         metric = self.objective_metric_name or _OBJECTIVE
         program = self._program(space, constants, metric)
@@ -84,7 +85,7 @@ class Tuning:
             "type": self.objective_type,
             "goal": self.objective_goal,
             "objectiveMetricName": metric,
-            "additionalMetricNames": [*self.additional_metric_names] or None,
+            "additionalMetricNames": _texts("additional_metric_names", self.additional_metric_names) or None,
         }
         spec = {
             "objective": _stated(objective),
@@ -112,6 +113,21 @@ class Tuning:
             "metadata": {**metadata, "labels": dict(self.labels)} if self.labels else metadata,
             "spec": _stated(spec),
         }
+
+    def _check_shapes(self) -> None:
+        """Raise InvalidInput for arguments that are not even of the right kind."""
+        shapes = (
+            ("metrics_collector_config", self.metrics_collector_config, dict, "a dict such as {'kind': 'StdOut'}"),
+            ("labels", self.labels, dict, "a dict of texts"),
+            ("initial_trials", self.initial_trials, (list, tuple), "a list of points, such as [{'lr': 0.01}]"),
+        )
+        problems = [
+            Problem(argument, f"must be {wanted}", repr(value))
+            for argument, value, kinds, wanted in shapes
+            if value is not None and not isinstance(value, kinds)
+        ]
+        if problems:
+            raise InvalidInput(problems)
 
     def _space(self) -> tuple[list[ParameterSpec], dict[str, Any]]:
         """Return the parameters that are searched, and the values that stay."""
@@ -143,7 +159,7 @@ class Tuning:
         distributed = self.resources_per_trial if isinstance(self.resources_per_trial, TrainerResources) else None
         # As Katib: one process on one worker needs no launcher.
         launched = distributed is not None and (distributed.num_workers, distributed.num_procs_per_worker) != (1, 1)
-        urls = [PYPI] if self.pip_index_urls is None else [*self.pip_index_urls]
+        urls = _texts("pip_index_urls", self.pip_index_urls) or [PYPI]
         return TrialProgram(
             objective=read_objective(self.objective, [str(name) for name in self.parameters]),
             kinds={one.name: one.parameter_type for one in space},
@@ -151,7 +167,7 @@ class Tuning:
             listed={one.name: self._listed(one) for one in space if one.feasible_space.list},
             constants=constants,
             push=self.metrics_collector_config.get("kind") == "Push",
-            packages=[*(self.packages_to_install or ())],
+            packages=_texts("packages_to_install", self.packages_to_install),
             index_urls=[] if urls == [PYPI] else urls,
             launched=launched,
         )
@@ -201,6 +217,18 @@ def _parameter(name: object, value: object) -> ParameterSpec | None:
                 [Problem(f"parameters[{name!r}]", f"is no complete search parameter ({error})")]
             ) from error
     return None
+
+
+def _texts(argument: str, value: Any) -> list[str]:
+    """Return an argument that is a list of texts; one text alone is no list of its letters."""
+    if value is None:
+        return []
+    if isinstance(value, str) or not isinstance(value, (list, tuple, set, frozenset)):
+        raise InvalidInput([Problem(argument, "must be a list of texts", repr(value), f"write [{value!r}]")])
+    wrong = [one for one in value if not isinstance(one, str)]
+    if wrong:
+        raise InvalidInput([Problem(argument, "must be a list of texts", repr(wrong[0]))])
+    return [*value]
 
 
 def _algorithm(name: str, settings: Any) -> dict[str, Any]:

@@ -119,7 +119,11 @@ class LocalExperiments:
         """
         found = set()
         now = datetime.now(UTC)
-        for summary in self._store.experiments():
+        hosted = self._drivers.uids()
+        summaries = self._store.experiments()
+        for uid in hosted - {summary.uid for summary in summaries}:
+            self._drivers.end(uid)  # it was deleted through another door
+        for summary in summaries:
             uid = summary.uid
             if is_at_rest(summary.status) or self._is_hosted(uid) or self._home.is_driven(uid):
                 continue

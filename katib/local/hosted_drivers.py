@@ -78,6 +78,18 @@ class HostedDrivers:
         with self._lock:
             return uid in self._hosted
 
+    def uids(self) -> set[str]:
+        """Return which experiments are driven here."""
+        with self._lock:
+            return set(self._hosted)
+
+    def end(self, uid: str) -> None:
+        """End what runs of an experiment that was deleted by somebody who does not know who drives it; asked again, at once."""
+        with self._lock:
+            hosted = self._hosted.get(uid)
+        if hosted is not None:
+            hosted.end()
+
     def release(self, uid: str) -> None:
         """Drive an experiment no longer; its trials run on."""
         with self._lock:
@@ -154,6 +166,12 @@ class _Hosted:
             if self._driver is not None:
                 self._driver.leave()
         self._wakeup.set()
+
+    def end(self) -> None:
+        """End what runs of the experiment."""
+        with self._lock:
+            if self._driver is not None:
+                self._driver.request_stop()
 
     def look(self) -> None:
         """Look now at what was asked."""

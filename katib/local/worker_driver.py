@@ -46,7 +46,8 @@ class _Call:
     """Something a client asked for.
 
     Attributes:
-        act: Does it, in the driver's thread and in a transaction; told whether there is no more time to wait; None: it waits.
+        act: Does it, in the driver's thread and in a transaction; told whether there is no more time to wait. None: it waits; a
+            function: the answer comes with those of others, after ``flush``.
         future: The client's.
         asks: It wants trials, which come after everything else.
         until: When it waits no longer, by the monotonic clock.
@@ -56,6 +57,9 @@ class _Call:
     future: Future[Any]
     asks: bool = False
     until: float = 0.0
+
+
+_Answered = list[tuple[_Call, Any, KatibError | None]]
 
 
 class WorkerDriver:
@@ -234,11 +238,13 @@ class WorkerDriver:
         """Do what was asked for and what is due, make it durable, and answer."""
         calls = [*self._waiting, *self._received()]
         self._waiting = calls  # whoever is in it is answered, whatever happens
-        answered: list[tuple[_Call, Any, KatibError | None]] = []
+        answered: _Answered = []
         with self._store.transaction():
-            for call in calls:
-                if not call.asks:
-                    _do(call, search, answered, last=True)
+            later = [(call, _do(call, search, answered, last=True)) for call in calls if not call.asks]
+            search.flush()
+            for call, answer in later:
+                if callable(answer):
+                    _make(call, answer, answered)
             search.take_in()
             decided = search.settle()
             asking = [call for call in calls if call.asks]
@@ -271,15 +277,24 @@ class WorkerDriver:
         return came
 
 
-def _do(call: _Call, search: WorkerSearch, answered: list[tuple[_Call, Any, KatibError | None]], *, last: bool) -> None:
+def _do(call: _Call, search: WorkerSearch, answered: _Answered, *, last: bool) -> Any:
+    """Begin what was asked for; returns what makes the answer, if that is not there yet."""
+    made: list[Any] = []
+    _make(call, lambda: made.append(call.act(search, last)), answered, only_errors=True)
+    if made and made[0] is not None and not callable(made[0]):
+        answered.append((call, made[0], None))
+    return made[0] if made else None
+
+
+def _make(call: _Call, make: Callable[[], Any], answered: _Answered, *, only_errors: bool = False) -> None:
     try:
-        result = call.act(search, last)
+        result = make()
     except StoreUnavailable:
         raise
     except KatibError as error:
         answered.append((call, None, error))
     else:
-        if result is not None:
+        if not only_errors:
             answered.append((call, result, None))
 
 

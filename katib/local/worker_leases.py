@@ -51,13 +51,10 @@ class Lease:
         """Whether a report was heeded before."""
         return bool(request_id) and request_id in self.reports
 
-    def with_report(self, request_id: str) -> list[str]:
-        """Return the request ids to keep with a report that is about to be heeded."""
-        return [*self.reports, *([request_id] if request_id else [])][-_MOST_REPORTS:]
-
     def heed(self, request_id: str) -> None:
         """Note a report."""
-        self.reports = dict.fromkeys(self.with_report(request_id))
+        if request_id:
+            self.reports = dict.fromkeys([*self.reports, request_id][-_MOST_REPORTS:])
 
 
 class Leases:

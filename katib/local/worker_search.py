@@ -9,6 +9,7 @@ import contextlib
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from katib.algorithm import early_stoppers, registry
@@ -19,11 +20,12 @@ from katib.engine.observe import observation_from
 from katib.engine.plan import CreateTrials, RequestSuggestions, Snapshot, StartTrial, StopTrial, plan
 from katib.engine.policy import LOCAL
 from katib.engine.status import over
-from katib.errors import Conflict, NotFound
+from katib.errors import Conflict, KatibError, NotFound, StoreUnavailable
 from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
 from katib.local.early_stopping import MESSAGE, Watcher
 from katib.local.suggesting import Suggester
 from katib.local.worker_leases import Lease, Leases, holder_of, job_of
+from katib.store.protocol import TrialReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from katib.engine.trial import TrialRecord
     from katib.experiments.protocol import Measurement
     from katib.store.full_store import FullStore
-    from katib.store.protocol import EventKind
+    from katib.store.protocol import EventKind, Summary
 
 __all__ = ["ClientReport", "WorkerSearch", "check_end", "suggested_of_over"]
 
@@ -72,6 +74,9 @@ class WorkerSearch:
         self._dirty: dict[str, TrialRecord] = {}
         self._jobs: dict[str, dict[str, Any]] = {}
         self._free: list[str] = []
+        self._reports: list[ClientReport] = []
+        self._refused: dict[int, KatibError] = {}
+        self._ending: dict[str, dict[str, Summary]] = {}
         self._stops = 0
         self._watcher: Watcher | None = None
         self._stack = contextlib.ExitStack()
@@ -216,8 +221,8 @@ class WorkerSearch:
         """Put everything that was changed into the store."""
         if self._dirty:
             self._store.record_trials(self.uid, tuple(self._dirty.values()))
-            for name, job in self._jobs.items():
-                self._store.save_job(self.uid, name, job)
+            if self._jobs:
+                self._store.save_jobs(self.uid, self._jobs)
             for record in self._dirty.values():
                 if record.state in (TrialState.FAILED, TrialState.METRICS_UNAVAILABLE):
                     reason = record.reason.partition(".")[0]
@@ -303,7 +308,7 @@ class WorkerSearch:
 
     def _finish(self, record: TrialRecord, job: outcome.JobOutcome, evidence: Sequence[str] = ()) -> TrialRecord:
         now = _now()
-        summaries = self._store.summaries(self.uid, record.name)
+        summaries = self._ending.pop(record.name, None) or self._store.summaries(self.uid, record.name)
         ended = outcome.finish(
             record,
             job,
@@ -393,45 +398,104 @@ class WorkerSearch:
         lease.renew(time.monotonic())
         return self._order(self._ledger.trial(trial))
 
-    def report(self, report: ClientReport) -> StopOrder:
-        """Record values."""
+    def report(self, report: ClientReport) -> Callable[[], StopOrder]:
+        """Record values, with those of others; what is returned says, after ``flush``, what became of them."""
         lease = self._lease_of(report.trial, report.client)
         lease.renew(time.monotonic())
-        self._append(report, lease)
-        return self._order(self._ledger.trial(report.trial))
+        recorded = self._take_report(report, lease)
 
-    def _append(self, report: ClientReport, lease: Lease) -> None:
-        if not report.measurements or lease.heeded(report.request_id):
-            return
-        with self._store.transaction():  # what the database refuses of one client costs the others nothing
-            self._store.append_observations(
-                self.uid,
-                report.trial,
-                report.measurements,
-                first_sequence=lease.next_sequence,
-                checkpoint={"reports": lease.with_report(report.request_id)},
-            )
-        lease.heed(report.request_id)
-        lease.next_sequence += len(report.measurements)
-        if self._watcher is not None:
-            metric = self._watcher.metric
-            numbers = [_number(each.text) for each in report.measurements if each.name == metric]
-            self._watcher.report(report.trial, numbers)
+        def answer() -> StopOrder:
+            recorded()
+            return self._order(self._ledger.trial(report.trial))
 
-    def complete(self, report: ClientReport, how: Outcome, message: str) -> TrialRecord:
-        """Record how a trial ended."""
+        return answer
+
+    def complete(self, report: ClientReport, how: Outcome, message: str) -> Callable[[], TrialRecord]:
+        """Record how a trial ended, likewise."""
         trial, client = report.trial, report.client
         if trial in self._ledger and not self._ledger.trial(trial).state.is_active:
+            return partial(self._told_again, trial, client, how)
+        recorded = self._take_report(report, self._lease_of(trial, client))
+        self._ending[trial] = {}
+
+        def answer() -> TrialRecord:
+            recorded()
             record = self._ledger.trial(trial)
-            check_end(record, holder_of(self._store.job(self.uid, trial)), client, how)
-            return record
-        self._append(report, self._lease_of(trial, client))
+            if not record.state.is_active:  # told twice in one turn
+                return self._told_again(trial, client, how)
+            if how is Outcome.COMPLETED:
+                evidence = [f"client {client!r} reported no value of the objective"]
+                return self._finish(record, outcome.JobOutcome("succeeded"), evidence)
+            reason = "Infeasible" if how is Outcome.INFEASIBLE else "Broken"
+            return self._finish(record, outcome.JobOutcome("failed", reason, message))
+
+        return answer
+
+    def _told_again(self, trial: str, client: str, how: Outcome) -> TrialRecord:
         record = self._ledger.trial(trial)
-        if how is Outcome.COMPLETED:
-            evidence = [f"client {client!r} reported no value of the objective"]
-            return self._finish(record, outcome.JobOutcome("succeeded"), evidence)
-        reason = "Infeasible" if how is Outcome.INFEASIBLE else "Broken"
-        return self._finish(record, outcome.JobOutcome("failed", reason, message))
+        job = self._jobs.get(trial) or self._store.job(self.uid, trial)
+        check_end(record, holder_of(job), client, how)
+        return record
+
+    def _take_report(self, report: ClientReport, lease: Lease) -> Callable[[], None]:
+        """Have a report recorded with the next ``flush``; what is returned raises what became of it, if that is nothing."""
+        if report.measurements and not lease.heeded(report.request_id):
+            lease.heed(report.request_id)
+            self._reports.append(report)
+
+        def recorded() -> None:
+            error = self._refused.get(id(report))
+            if error is not None:
+                raise error
+
+        return recorded
+
+    def flush(self) -> None:
+        """Append what clients reported since the last time, of all trials at once; and look at what the ending ones reported."""
+        reports, self._reports, self._refused = self._reports, [], {}
+        if reports:
+            try:
+                with self._store.transaction():
+                    self._append(reports)
+            except StoreUnavailable:
+                raise
+            except KatibError:  # what the database refuses of one client costs the others nothing
+                for report in reports:
+                    try:
+                        with self._store.transaction():
+                            self._append([report])
+                    except StoreUnavailable:
+                        raise
+                    except KatibError as error:
+                        self._refused[id(report)] = error
+            if self._watcher is not None:
+                self._tell_stopper(report for report in reports if id(report) not in self._refused)
+        if self._ending:
+            self._ending = self._store.summaries_of(self.uid, list(self._ending))
+
+    def _append(self, reports: Sequence[ClientReport]) -> None:
+        samples: dict[str, list[Measurement]] = {}
+        for report in reports:
+            samples.setdefault(report.trial, []).extend(report.measurements)
+        leases = {trial: self._leases.get(trial) for trial in samples}
+        self._store.append_reports(
+            self.uid,
+            [
+                TrialReport(trial, samples[trial], lease.next_sequence, {"reports": list(lease.reports)})
+                for trial, lease in leases.items()
+                if lease is not None
+            ],
+        )
+        for trial, lease in leases.items():
+            if lease is not None:
+                lease.next_sequence += len(samples[trial])
+
+    def _tell_stopper(self, reports: Iterable[ClientReport]) -> None:
+        for report in reports:
+            if self._watcher is not None:
+                metric = self._watcher.metric
+                numbers = [_number(each.text) for each in report.measurements if each.name == metric]
+                self._watcher.report(report.trial, numbers)
 
     def _lease_of(self, trial: str, client: str) -> Lease:
         lease = self._leases.get(trial)

@@ -26,6 +26,7 @@ from katib.operator import kinds
 from katib.operator.admitted import ApiConfigMaps
 from katib.operator.cluster_changes import Watches
 from katib.operator.cluster_client import ClusterClient
+from katib.operator.cluster_leases import with_lease_template
 from katib.operator.cluster_logs import trial_logs
 from katib.operator.cluster_objects import (
     check_query,
@@ -37,6 +38,7 @@ from katib.operator.cluster_objects import (
     single_document,
     state_of,
 )
+from katib.operator.cluster_workers import ClusterWorkers
 from katib.operator.trial_objects import is_final, record_of
 from katib.store.protocol import Observed
 from katib.template.collection_check import collection_problems
@@ -60,7 +62,6 @@ _TO_BE_TOLD: Final = 3.0
 _COUNTS: Final = ("maxTrialCount", "parallelTrialCount", "maxFailedTrialCount")
 _TO_GO_ON: Final = 5.0
 """Seconds that the operator gets to take up what it is to go on with, so that what is answered is how it is."""
-_WORKERS: Final = "the trials of a cluster's experiments are jobs, made from spec.trialTemplate: trials that callers run are what `katib up` is for"
 
 
 class ClusterExperiments:
@@ -86,6 +87,7 @@ class ClusterExperiments:
         self._own_store = False
         self._served = tuple(served_elsewhere)
         self._watches = Watches(client)
+        self._workers = ClusterWorkers(self, client, store)
 
     @classmethod
     def connect(
@@ -130,6 +132,7 @@ class ClusterExperiments:
     def close(self) -> None:
         """Let go of connections and watches; experiments run on."""
         self._watches.close()
+        self._workers.close()
         self._client.close()
         if self._own_store and self._store is not None:
             self._store.close()
@@ -150,14 +153,16 @@ class ClusterExperiments:
         It is checked here before it is sent, so that all of its problems are told at once; the API server checks it again.
         """
         content = single_document(document)
-        # JSON is YAML. Without the lines of the text nobody is told where a fault is, so it is the text that is admitted.
         admitted = admit(
             document,
             config_maps=ApiConfigMaps(self._client, namespace),
             namespace=namespace,
             served_elsewhere=self._served,
+            template_required=False,
         )
-        if faults := collection_problems(admitted, webhook=True):  # whether there is one is not known here
+        if admitted.spec.trial_template is None:
+            content = with_lease_template(content, admitted)
+        elif faults := collection_problems(admitted, webhook=True):  # whether there is one is not known here
             raise InvalidExperiment(faults)
         # Without one of the caller's, an answer that got lost would still leave its experiment behind.
         body = object_of(content, namespace, request_id or secrets.token_hex(16))
@@ -415,12 +420,8 @@ class ClusterExperiments:
 
     @property
     def workers(self) -> WorkerTrials:
-        """Ask and tell, which no cluster has.
-
-        Raises:
-            Unsupported: Always.
-        """
-        raise Unsupported(_WORKERS)
+        """Ask and tell."""
+        return self._workers
 
 
 def _key(resource: dict[str, Any]) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from katib.errors import InvalidInput, NotFound
 from katib.kube.errors import ServerAway
-from katib.kube.resource import PODS
+from katib.kube.resource import LEASES, PODS
 from katib.operator import kinds
 from katib.operator.trial_objects import is_final
 
@@ -33,6 +33,8 @@ def trial_logs(client: ClusterClient, namespace: str, trial: str, *, follow: boo
         NotFound: At once: there is no such trial, or it has ended and its pods are gone.
     """
     found = client.get(kinds.TRIALS, trial, namespace)
+    if ((found.get("spec") or {}).get("runSpec") or {}).get("kind") == LEASES.kind:
+        raise NotFound(f"what trial {trial} prints is with whoever runs it: its experiment has no trial template")
     pod = _newest_pod(client, found)
     if pod is None and is_final(found):
         raise NotFound(

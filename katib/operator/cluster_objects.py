@@ -12,8 +12,9 @@ from katib.api import document as documents
 from katib.api.defaults import with_defaults
 from katib.api.parse import parse_experiment
 from katib.api.partial import partial_experiment
-from katib.errors import InvalidExperiment, InvalidInput, Problem, Unsupported
+from katib.errors import InvalidExperiment, InvalidInput, Problem
 from katib.operator.admitted import with_status
+from katib.operator.cluster_leases import without_lease_template
 from katib.operator.kinds import REQUEST_ID, STOP
 from katib.store.protocol import Event
 
@@ -46,10 +47,6 @@ _OF_THE_SERVER: Final = (
 """Of the metadata; a document that was read from a cluster can be written to another one."""
 _STATES: Final = ("Created", "Running", "Restarting", "Succeeded", "Failed", "Stopped")
 _PLACE: Final = re.compile(r"[a-z0-9.-]{1,253}/[a-z0-9.-]{1,253}")
-_WITHOUT_TEMPLATE: Final = (
-    "an experiment without spec.trialTemplate has its trials run by callers, which a cluster's operator does not offer: "
-    "use `katib up` for it, or give it a template"
-)
 
 
 def single_document(text: str) -> dict[str, Any]:
@@ -57,16 +54,11 @@ def single_document(text: str) -> dict[str, Any]:
 
     Raises:
         InvalidExperiment: It has several, or none.
-        Unsupported: It is an experiment whose trials callers would run.
     """
     read = documents.load(text)
     if len(read) != 1:
         raise InvalidExperiment([Problem("", f"one experiment is wanted here, not {len(read)}")])
-    content = read[0].content
-    spec = content.get("spec")
-    if content.get("kind") == "Experiment" and isinstance(spec, dict) and spec.get("trialTemplate") is None:
-        raise Unsupported(_WITHOUT_TEMPLATE)
-    return content
+    return read[0].content
 
 
 def check_query(query: ExperimentQuery) -> None:
@@ -134,7 +126,7 @@ def experiment_of(resource: Mapping[str, Any]) -> Experiment:
         if part is None:
             raise
         found = part.experiment
-    return with_status(with_defaults(found), resource.get("status"))
+    return without_lease_template(with_status(with_defaults(found), resource.get("status")))
 
 
 def readable(resources: Iterable[Mapping[str, Any]]) -> list[Experiment]:

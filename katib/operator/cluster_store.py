@@ -12,7 +12,9 @@ from katib.rpc.store_client import StoreClient
 from katib.store.protocol import Observed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from katib.experiments.protocol import Measurement
 
 __all__ = ["ClusterStore"]
 
@@ -44,11 +46,7 @@ class ClusterStore(StoreClient):
         Raises:
             NotFound: The trial was not recorded, or not yet.
         """
-        request = wire.GetRunRequest(
-            namespace=trial["namespace"], experiment_id=trial["experiment_id"], name=trial["name"]
-        )
-        request.read_mask.paths.append("id")
-        run = self._call("GetRun", request).id
+        run = self._run_id(trial)
         found: list[Observed] = []
         more = True
         while more and (limit is None or len(found) < limit):
@@ -68,6 +66,38 @@ class ClusterStore(StoreClient):
             if found:
                 after_sequence = found[-1].sequence
         return found
+
+    def append(self, trial: Mapping[str, str], measurements: Iterable[Measurement], first_sequence: int) -> int:
+        """Record what a trial's caller measured, and return the number of its next sample; numbers that are there stay as they are.
+
+        Raises:
+            NotFound: The trial was not recorded, or not yet.
+        """
+        request = wire.AppendRequest(
+            namespace=trial["namespace"], run_id=self._run_id(trial), first_sequence=first_sequence
+        )
+        for each in measurements:
+            message = request.observations.add(metric=each.name, text=each.text)
+            if each.step is not None:
+                message.step = each.step
+            if each.time is not None:
+                message.time.FromDatetime(each.time.astimezone(UTC))
+        return int(self._call("Append", request).next_sequence)
+
+    def forget(self, trial: Mapping[str, str]) -> None:
+        """Remove what a trial reported, as it is run anew; nothing where nothing was."""
+        try:
+            request = wire.DeleteMetricsRequest(namespace=trial["namespace"], run_id=self._run_id(trial), all=True)
+            self._call("DeleteMetrics", request)
+        except NotFound:
+            return
+
+    def _run_id(self, trial: Mapping[str, str]) -> str:
+        request = wire.GetRunRequest(
+            namespace=trial["namespace"], experiment_id=trial["experiment_id"], name=trial["name"]
+        )
+        request.read_mask.paths.append("id")
+        return str(self._call("GetRun", request).id)
 
     def check_purge(self, namespace: str, uid: str) -> None:
         """Return only if whoever this client is may purge there; nothing is purged.

@@ -16,6 +16,7 @@ __all__ = [
     "IMPORTED",
     "INDEX",
     "REQUEST_ID",
+    "RUN_BY_CALLERS",
     "STOP",
     "STOPPING",
     "SUGGESTIONS",
@@ -42,3 +43,5 @@ STOP: Final = "katib.kubeflow.org/stop"
 """On an Experiment: its user wants it to end now (``"true"``); taken away, it goes on."""
 REQUEST_ID: Final = "katib.kubeflow.org/request-id"
 """On an Experiment: digests of the request that made it, so that the same one again finds it, and another one does not."""
+RUN_BY_CALLERS: Final = "katib.kubeflow.org/run-by-callers"
+"""On an Experiment that was created without a template: ``"true"``. Its trials are Leases, for callers to hold."""

@@ -331,7 +331,7 @@ class Operator:
 
     def _job_changed(self, old: Object | None, new: Object | None) -> None:
         one = new or old or {}
-        if self._leading.is_set() and not (old and new and old.get("status") == new.get("status") and not _ends(new)):
+        if self._leading.is_set() and not (old and new and _says(old) == _says(new) and not _ends(new)):
             self.parts.trial_queue.add(_key(one))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
@@ -421,6 +421,13 @@ def _matters(old: Object, new: Object) -> bool:
     first, second = old["metadata"], new["metadata"]
     fields = ("generation", "annotations", "labels", "deletionTimestamp", "uid")
     return any(first.get(field) != second.get(field) for field in fields)
+
+
+def _says(job: Object) -> tuple[Any, Any]:
+    """Return where a job says how it is: in its status; one of a kind without (a Lease), in its annotations."""
+    if "status" in job:
+        return job["status"], None
+    return None, job["metadata"].get("annotations")
 
 
 def _ends(job: Object) -> bool:

@@ -49,12 +49,14 @@ class AskCall:
         prepare: Checks a request, and returns what asks.
         reply: Makes the reply of what was answered and the types of the experiment's parameters.
         trials: The trials in what was answered, whose values have types.
+        waits: Whether it may wait for something to happen.
     """
 
     request: Any
     prepare: Callable[[Any], Tell]
     reply: Callable[[str, Any, Mapping[str, str]], Message]
     trials: Callable[[Any], Sequence[TrialRecord]] = _no_trials
+    waits: bool = False
 
 
 def _suggest(request: wire.SuggestTrialsRequest) -> Tell:
@@ -142,7 +144,7 @@ def _ordered(_: str, order: StopOrder, __: Mapping[str, str]) -> Message:
 
 ASKS: Final[dict[str, AskCall]] = {
     "SuggestTrials": AskCall(
-        wire.SuggestTrialsRequest, _suggest, _suggested, lambda suggested: tuple(suggested.trials)
+        wire.SuggestTrialsRequest, _suggest, _suggested, lambda suggested: tuple(suggested.trials), waits=True
     ),
     "Heartbeat": AskCall(wire.HeartbeatRequest, _heartbeat, _held),
     "ReportMeasurement": AskCall(wire.ReportMeasurementRequest, _report, _reported),

@@ -110,7 +110,13 @@ def _pump(
     """Hand an iterator's pieces to the loop until somebody leaves; in a thread."""
 
     def hand(piece: bytes | BaseException | None) -> None:
-        asyncio.run_coroutine_threadsafe(pieces.put(piece), loop).result()
+        putting = pieces.put(piece)
+        try:
+            handed = asyncio.run_coroutine_threadsafe(putting, loop)
+        except RuntimeError:
+            putting.close()
+            raise
+        handed.result()
 
     with contextlib.suppress(RuntimeError):  # of a loop that is closed
         try:

@@ -23,6 +23,11 @@ __all__ = ["event_message", "experiment_message", "is_over", "kinds_of", "measur
 _LARGEST: int = 2**63
 
 
+def sendable(text: str) -> str:
+    """Return a text without the halves of characters that a program may have printed, and that UTF-8 has no bytes for."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
 def kinds_of(experiment: Experiment) -> dict[str, str]:
     """Return the types of an experiment's parameters by their names."""
     return {parameter.name: parameter.parameter_type for parameter in experiment.spec.parameters or ()}
@@ -55,7 +60,7 @@ def experiment_message(experiment: Experiment) -> wire.Experiment:
     condition = current(status.conditions)
     if condition is not None:
         message.state = EXPERIMENT_STATES.number(condition.type)
-        message.reason, message.message = condition.reason or "", condition.message or ""
+        message.reason, message.message = sendable(condition.reason or ""), sendable(condition.message or "")
     fill_time(message.start_time, status.start_time)
     fill_time(message.end_time, status.completion_time)
     message.counts.created = status.trials_pending
@@ -86,10 +91,10 @@ def trial_message(experiment: str, record: TrialRecord, kinds: Mapping[str, str]
         name=record.name,
         index=record.index,
         state=TRIAL_STATES.number(record.state),
-        reason=record.reason,
-        message=record.message,
+        reason=sendable(record.reason),
+        message=sendable(record.message),
         attempt=record.attempt,
-        labels=record.labels,
+        labels={sendable(key): sendable(value) for key, value in record.labels.items()},
         stopping=record.stopping is not None,
         stopping_as=TRIAL_STATES.number(record.stopping),
         imported=record.imported,
@@ -114,8 +119,8 @@ def trial_message(experiment: str, record: TrialRecord, kinds: Mapping[str, str]
 def event_message(event: Event) -> wire.Event:
     """Return something worth telling."""
     message = wire.Event(
-        reason=event.reason,
-        message=event.message,
+        reason=sendable(event.reason),
+        message=sendable(event.message),
         warning=event.kind == "Warning",
         trial=event.trial or "",
         count=event.count,
@@ -129,8 +134,8 @@ def measured_message(observed: Observed) -> wire.Measured:
     """Return what a trial reported."""
     message = wire.Measured(
         sequence=observed.sequence,
-        metric=observed.name,
-        text=observed.text,
+        metric=sendable(observed.name),
+        text=sendable(observed.text),
         number=observed.value,
         step=observed.step,
     )
@@ -160,4 +165,5 @@ def _fill_assignments(messages: Any, assignments: Iterable[tuple[str, str]], kin
 
 def _fill_metrics(messages: Any, metrics: Iterable[Metric]) -> None:
     for metric in metrics:
-        messages.add(name=metric.name, latest=metric.latest, min=metric.min, max=metric.max)
+        texts = {field: getattr(metric, field) for field in ("name", "latest", "min", "max")}
+        messages.add(**{field: sendable(text) for field, text in texts.items() if text is not None})

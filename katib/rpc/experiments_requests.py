@@ -123,7 +123,8 @@ def read_document(request: wire.CreateExperimentRequest) -> str:
         return request.document
     if source == "search":
         return document_of_search(request.search)
-    return json.dumps(read_values(request.resource.fields))
+    # A map comes in any order; the same request has the same document.
+    return json.dumps(read_values(request.resource.fields), sort_keys=True)
 
 
 def read_query(request: wire.ListExperimentsRequest) -> ExperimentQuery:

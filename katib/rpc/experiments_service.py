@@ -89,6 +89,8 @@ class ExperimentsService:
         self._logs = LogStreams(most_logs)
         self._kinds = ParameterKinds()
         self._once = Once()
+        self._waiting: set[asyncio.Future[Any]] = set()
+        self._stopping = False
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +99,10 @@ class ExperimentsService:
         self.close()
 
     def close_streams(self) -> None:
-        """End the streams that go on for as long as their callers want; they are told to take them up elsewhere."""
+        """End what goes on for as long as its callers want: streams, and waiting for trials. They are told to go on elsewhere."""
+        self._stopping = True
+        for waiting in tuple(self._waiting):
+            waiting.cancel()
         self._watches.close()
         self._logs.close()
 
@@ -172,12 +177,37 @@ class ExperimentsService:
         caller = await self._callers.admit(call.metadata, request.namespace, Role.WRITE)
         experiments, namespace, name = self._of(call), caller.namespace, request.experiment
         future = await self._asking.run(lambda: tell(experiments.workers, namespace, call.seconds))
-        found = await _done(future)
+        found = await self._done(future, waits=method.waits)
         records = method.trials(found)
         kinds = self._kinds.known(namespace, name, records)
         if kinds is None:
             kinds = await self._blocking.run(lambda: self._kinds.look_up(experiments, namespace, name))
         return _encoded(method.reply(name, found, kinds))
+
+    async def _done(self, future: Future[Any], *, waits: bool) -> Any:
+        """Return what a future comes to.
+
+        Args:
+            future: Of ask and tell.
+            waits: Whether it may be left where it is when the server stops.
+
+        Raises:
+            StoreUnavailable: Nothing, as the server stops.
+        """
+        wrapped = asyncio.wrap_future(future)
+        # A caller who goes does not undo what they asked for.
+        awaited = asyncio.shield(wrapped)
+        if waits:
+            self._waiting.add(awaited)
+            awaited.add_done_callback(self._waiting.discard)
+        try:
+            return await awaited
+        except asyncio.CancelledError:
+            if not wrapped.cancelled():
+                wrapped.add_done_callback(lambda done: done.cancelled() or done.exception())
+                if not self._stopping:
+                    raise
+            raise StoreUnavailable(STOPPING) from None
 
     # -- streams ------------------------------------------------------------------------------------------------------
 
@@ -231,23 +261,6 @@ def _told(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]
 async def _read(kind: Any, data: bytes) -> Any:
     """Return a request; a large one is not read between two other calls."""
     return await asyncio.to_thread(decoded, kind, data) if len(data) >= _LARGE else decoded(kind, data)
-
-
-async def _done(future: Future[Any]) -> Any:
-    """Return what a future comes to.
-
-    Raises:
-        StoreUnavailable: Nothing, as the server stops.
-    """
-    waiting = asyncio.wrap_future(future)
-    try:
-        # A caller who goes does not undo what they asked for.
-        return await asyncio.shield(waiting)
-    except asyncio.CancelledError:
-        if not waiting.cancelled():
-            waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
-            raise
-        raise StoreUnavailable(STOPPING) from None
 
 
 def _changes(

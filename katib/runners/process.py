@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,7 +113,7 @@ class ProcessRunner:
         self._watched: dict[str, _Watched] = {}
         self._by_descriptor: dict[int, str] = {}
         self._ended: list[TrialRun] = []
-        self._starter: _Starter | None = None
+        self._has_started = False
         self._epoll = select.epoll()
         self._ready = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._ready, select.EPOLLIN)
@@ -127,9 +128,9 @@ class ProcessRunner:
 
     def close(self) -> None:
         """Let go of everything; what runs goes on."""
-        if self._starter is not None:
-            self._starter.close()
-            self._starter = None
+        if self._has_started:
+            self._has_started = False
+            _STARTER.leave()
         for watched in self._watched.values():
             os.close(watched.process)
         self._watched.clear()
@@ -242,18 +243,11 @@ class ProcessRunner:
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _started(self, folder: Path, lock: int) -> int:
-        """Have a supervisor started, by a new starter if the old one has died; returns its descriptor."""
-        for is_last in (False, True):
-            if self._starter is None:
-                self._starter = _Starter()
-            try:
-                return self._starter.start(folder, lock)
-            except ConnectionError as error:
-                self._starter.close()
-                self._starter = None
-                if is_last:
-                    raise RunnerError("the process that starts trials was killed") from error
-        raise AssertionError  # both rounds return or raise
+        """Have a supervisor started; returns its descriptor."""
+        if not self._has_started:
+            self._has_started = True
+            _STARTER.join()
+        return _STARTER.start(folder, lock)
 
     def _watch(self, run: TrialRun, descriptor: int) -> None:
         self._watched[run.name] = _Watched(run, descriptor)
@@ -398,9 +392,14 @@ def _last_lines(path: Path) -> list[str]:
 
 
 class _Starter:
-    """The process that forks supervisors (``katib.runners.supervisor``); ends with this one."""
+    """The process that forks supervisors (``katib.runners.supervisor``); ends with this one.
+
+    Attributes:
+        environment: What trials inherit.
+    """
 
     def __init__(self) -> None:
+        self.environment = dict(os.environ)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(_START_SECONDS)
         try:
@@ -444,3 +443,56 @@ class _Starter:
         self._channel.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_START_SECONDS)
+
+
+class _SharedStarter:
+    """The starter of all runners of this process, of which there may be many; it is there while one of them may need it."""
+
+    def __init__(self) -> None:
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        """Have none: a forked child's starts are its own."""
+        self._lock = threading.Lock()
+        self._users = 0
+        self._starter: _Starter | None = None
+
+    def join(self) -> None:
+        """Be one of those who may need it."""
+        with self._lock:
+            self._users += 1
+
+    def leave(self) -> None:
+        """Need it no longer."""
+        with self._lock:
+            self._users = max(self._users - 1, 0)
+            if not self._users:
+                self._end()
+
+    def start(self, folder: Path, lock: int) -> int:
+        """Have a trial started, by a new starter if the old one has died; returns a descriptor of its supervisor."""
+        with self._lock:
+            for is_last in (False, True):
+                if self._starter is not None and self._starter.environment != os.environ:
+                    self._end()  # trials have the environment of now, not of when the first of them was started
+                if self._starter is None:
+                    self._starter = _Starter()
+                try:
+                    return self._starter.start(folder, lock)
+                except ConnectionError as error:
+                    self._end()
+                    if is_last:
+                        raise RunnerError("the process that starts trials was killed") from error
+                except RunnerError:
+                    self._end()  # what it says late would be taken for the answer to another question
+                    raise
+        raise AssertionError  # both rounds return or raise
+
+    def _end(self) -> None:
+        starter, self._starter = self._starter, None
+        if starter is not None:
+            starter.close()
+
+
+_STARTER: Final = _SharedStarter()

@@ -85,6 +85,23 @@ class Observed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class TrialReport:
+    """What is reported of one trial, for a call about several.
+
+    Attributes:
+        trial: Its name.
+        samples: In the order of reporting.
+        first_sequence: The number of the first one.
+        checkpoint: The collector's place after them; None leaves the one before.
+    """
+
+    trial: str
+    samples: Sequence[Reported]
+    first_sequence: int
+    checkpoint: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """One metric of one trial in short, all as reported.
 
@@ -245,6 +262,9 @@ class Store(Protocol):
     def save_job(self, uid: str, trial_name: str, job: Mapping[str, Any]) -> None:
         """Keep the job document of a trial."""
 
+    def save_jobs(self, uid: str, documents: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep the job documents of several trials, by their names, for less than one after the other."""
+
     def job(self, uid: str, trial_name: str) -> dict[str, Any] | None:
         """Return the job document of a trial, or None when none was kept."""
 
@@ -272,6 +292,13 @@ class Store(Protocol):
             Conflict: Samples between the stored ones and these are missing.
         """
 
+    def append_reports(self, uid: str, reports: Sequence[TrialReport]) -> None:
+        """Do as ``append_observations`` for several trials, each of which is there once, for less than one after the other.
+
+        Raises:
+            Conflict: Of one of them samples are missing; then nothing is appended.
+        """
+
     def clear_observations(self, uid: str, trial_name: str) -> None:
         """Forget what a trial reported and where its collector stands: it is run again from its beginning."""
 
@@ -291,6 +318,9 @@ class Store(Protocol):
 
     def summaries(self, uid: str, trial_name: str) -> dict[str, Summary]:
         """Return every metric of a trial in short, by name, in the order of first report."""
+
+    def summaries_of(self, uid: str, names: Sequence[str]) -> dict[str, dict[str, Summary]]:
+        """Return every metric of several trials in short, by trial, as ``summaries``."""
 
     # -- events and requests --------------------------------------------------------------------------------------
 

@@ -121,8 +121,12 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
         with open_store(home.store_path) as store, LocalExperiments(home, store) as experiments:
-            trials(experiments, options.trials, 4)
-            driving(experiments, options.experiments, options.seconds)
+            try:
+                trials(experiments, options.trials, 4)
+                driving(experiments, options.experiments, options.seconds)
+            finally:
+                for each in experiments.find(None, ExperimentQuery(limit=1000)).experiments:
+                    experiments.delete("default", each.metadata.name)
 
 
 if __name__ == "__main__":

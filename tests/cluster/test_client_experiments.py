@@ -7,6 +7,7 @@ import contextlib
 import json
 import secrets
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,11 +15,12 @@ import pytest
 import yaml
 from cluster_access import ControlPlane
 
-from katib.errors import Denied, InvalidExperiment, NotFound, Unauthenticated, Unsupported
-from katib.experiments.protocol import Budget, ExperimentQuery
+from katib.api.trial import TrialState
+from katib.errors import Conflict, Denied, InvalidExperiment, NotFound, Unauthenticated, Unsupported
+from katib.experiments.protocol import Budget, ExperimentQuery, Measurement, Outcome
 from katib.kube.client import Client
 from katib.kube.errors import Forbidden
-from katib.kube.resource import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES
+from katib.kube.resource import CUSTOM_RESOURCE_DEFINITIONS, JOBS, LEASES, NAMESPACES
 from katib.operator import kinds
 from katib.operator.cluster_callers import ClusterAddress
 from katib.operator.cluster_experiments import ClusterExperiments
@@ -27,6 +29,7 @@ from katib.rpc.experiments_client import RemoteExperiments
 from katib.testing.experiments_contract import ExperimentsContract, eventually, state_of
 from katib.testing.job_double import CONTROLLER, RULE, JobDouble
 from katib.testing.served import Served, ServedStore, ServedSuggestion
+from katib.testing.worker_trials_contract import WorkerTrialsContract
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests" / "faults" / "operator"))
@@ -40,6 +43,11 @@ RULES = {
     "quick": "seconds=0.6",
     "long": "end=never",
     "broken": "reports=0 end=fail message=luck",
+}
+HOLDS_LEASES = {
+    "apiGroups": ["coordination.k8s.io"],
+    "resources": ["leases"],
+    "verbs": ["get", "list", "patch"],
 }
 
 
@@ -78,15 +86,16 @@ class Place:
         self.client.create(NAMESPACES, {"metadata": {"name": name}})
         return name
 
-    def account(self, namespace, *, may=()):
-        """Return the token of a new service account with some verbs for experiments and trials."""
+    def account(self, namespace, *, may=(), leases=False):
+        """Return the token of a new service account with some verbs for experiments and trials, and for leases."""
         name = f"account-{secrets.token_hex(3)}"
         place = f"/api/v1/namespaces/{namespace}/serviceaccounts"
         self.client.request("POST", place, body={"metadata": {"name": name}})
         if may:
             rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
             rule = {"apiGroups": ["kubeflow.org"], "resources": ["experiments", "trials"], "verbs": list(may)}
-            self.client.request("POST", f"{rbac}/roles", body={"metadata": {"name": name}, "rules": [rule]})
+            rules = [rule, *([HOLDS_LEASES] if leases else [])]
+            self.client.request("POST", f"{rbac}/roles", body={"metadata": {"name": name}, "rules": rules})
             binding = {
                 "metadata": {"name": name},
                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
@@ -114,8 +123,8 @@ def place(request, tmp_path_factory):
         yield Place(plane, [each.result() for each in starting], stack)
 
 
-class TestClusterExperiments(ExperimentsContract):
-    """Everything every place promises."""
+class ClusterPlace:
+    """What the promises of all places have to know of this one."""
 
     has_logs = False
 
@@ -139,6 +148,14 @@ class TestClusterExperiments(ExperimentsContract):
         spec["parallelTrialCount"] = min(spec["parallelTrialCount"], spec["maxTrialCount"])
         spec["trialTemplate"]["trialSpec"]["spec"]["managedBy"] = CONTROLLER
         return json.dumps(document)
+
+
+class TestClusterExperiments(ClusterPlace, ExperimentsContract):
+    """Everything every place promises."""
+
+
+class TestClusterWorkers(ClusterPlace, WorkerTrialsContract):
+    """And to those who run trials themselves."""
 
 
 @pytest.fixture
@@ -170,13 +187,38 @@ def test_what_is_recorded_is_what_was_written_and_no_default_of_today(administra
     assert spec["parameters"] == experiment()["spec"]["parameters"]
 
 
-def test_an_experiment_without_a_template_is_sent_where_it_can_run(administrator, namespace):
-    document = experiment()
+def test_a_trial_that_callers_run_has_a_lease_and_no_other_job(administrator, place, namespace):
+    document = experiment(trials=2, parallel=1)
     del document["spec"]["trialTemplate"]
-    with pytest.raises(Unsupported, match="katib up"):
-        administrator.create(namespace, json.dumps(document))
-    with pytest.raises(Unsupported, match="katib up"):
-        _ = administrator.workers
+    administrator.create(namespace, json.dumps(document), request_id="r-1")
+    again = administrator.create(namespace, json.dumps(document), request_id="r-1")
+    assert again.spec.trial_template is None
+    [trial] = administrator.workers.suggest(namespace, "search", "me", wait=30).result(60).trials
+    lease = place.client.get(LEASES, trial.name, namespace)
+    assert lease["spec"]["holderIdentity"] == "me"
+    assert place.client.list(JOBS, namespace)[0] == []
+    administrator.delete(namespace, "search")
+    # The double of the controllers collects no garbage; what is an experiment's own is owned by it.
+    assert lease["metadata"]["ownerReferences"][0]["kind"] == "Trial"
+
+
+def test_a_trial_that_three_have_lost_has_failed(administrator, namespace):
+    document = experiment(trials=1, parallel=1)
+    del document["spec"]["trialTemplate"]
+    administrator.create(namespace, json.dumps(document))
+    names = set()
+    for client in ("a", "b", "c"):
+        [trial] = administrator.workers.suggest(namespace, "search", client, lease=0.1, wait=30).result(60).trials
+        names.add(trial.name)
+        administrator.workers.report(namespace, "search", trial.name, client, [Measurement("loss", "1")]).result(30)
+        time.sleep(0.2)  # for longer than the lease
+    assert len(names) == 1
+    assert len(administrator.observations(namespace, "search", trial.name)) == 1, "of the last one only"
+    administrator.workers.suggest(namespace, "search", "d", wait=0).result(30)
+    eventually(
+        lambda: administrator.trial(namespace, "search", trial.name).state is TrialState.FAILED, "the trial has failed"
+    )
+    assert "'c' was silent" in administrator.trial(namespace, "search", trial.name).message
 
 
 def test_a_template_of_a_config_map_is_checked_and_stays_there(administrator, place, namespace):
@@ -319,8 +361,8 @@ def caller(api, place, namespace):
     """Returns the experiments as a service account with some verbs has them from the server."""
     with contextlib.ExitStack() as stack:
 
-        def make(*may, token=None):
-            token = place.account(namespace, may=may) if token is None else token
+        def make(*may, token=None, leases=False):
+            token = place.account(namespace, may=may, leases=leases) if token is None else token
             return stack.enter_context(RemoteExperiments(api.address, token=token, patience=5))
 
         yield make
@@ -372,8 +414,32 @@ def test_who_is_nobody_is_not_let_in(caller, namespace):
             stranger.get(namespace, "search")
 
 
-def test_trials_that_callers_run_are_for_another_server(caller, namespace):
-    mine = caller(*EVERYTHING)
+def test_trials_are_run_by_who_may_hold_leases(caller, administrator, namespace):
+    mine, without = caller(*EVERYTHING, leases=True), caller(*EVERYTHING)
+    document = experiment(trials=2, parallel=1)
+    del document["spec"]["trialTemplate"]
+    made = without.create(namespace, json.dumps(document))
+    assert made.spec.trial_template is None
+    with pytest.raises(Denied, match='cannot list resource "leases"'):
+        without.workers.suggest(namespace, "search", "me", wait=5).result(30)
+    tried = {}
+    while not (suggested := mine.workers.suggest(namespace, "search", "me", wait=30).result(60)).over:
+        for trial in suggested.trials:
+            tried[trial.name] = value = dict(trial.assignments)["x"]
+            measured = [Measurement("loss", value, step=7)]
+            told = mine.workers.complete(
+                namespace, "search", trial.name, "me", Outcome.COMPLETED, measurements=measured
+            )
+            assert told.result(60).state is TrialState.SUCCEEDED
+    assert suggested.state == "Succeeded"
+    assert {trial.name for trial in administrator.trials(namespace, "search")} == set(tried)
+    for name, value in tried.items():
+        [seen] = mine.observations(namespace, "search", name)
+        assert (seen.text, seen.step) == (value, 7)
+
+
+def test_trials_of_jobs_are_given_to_nobody(caller, namespace):
+    mine = caller(*EVERYTHING, leases=True)
     mine.create(namespace, json.dumps(experiment(trials=1)))
-    with pytest.raises(Unsupported, match="katib up"):
+    with pytest.raises(Conflict, match="run by the cluster"):
         mine.workers.suggest(namespace, "search", "me").result(30)

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import pytest
@@ -458,6 +459,21 @@ class TestOutages:
             assert experiments.readers == 2
             assert b"".join(remote.logs("default", "search", "search-1", follow=True)) == experiments.text
 
+    def test_who_waits_for_a_trial_does_not_hold_up_a_server_that_stops(self, local, server, remote):
+        remote.create("default", document(trials=2, parallel=1))
+        [trial] = remote.workers.suggest("default", "search", "a").result(PATIENCE).trials
+        waiting = remote.workers.suggest("default", "search", "b", wait=PATIENCE)
+        with RemoteExperiments(server.address, patience=0) as other:
+            waits = other.workers.suggest("default", "search", "c", wait=PATIENCE)
+            server.stop()
+            with pytest.raises(StoreUnavailable):
+                waits.result(PATIENCE)
+        values = [Measurement("loss", "1")]
+        local.workers.complete("default", "search", trial.name, "a", Outcome.COMPLETED, measurements=values).result()
+        server.start()
+        found = waiting.result(PATIENCE)
+        assert found.over or found.trials
+
     def test_who_closes_the_client_waits_for_nothing(self, local):
         local.create("default", document(parallel=1))
         with ServedExperiments(local) as server:
@@ -642,3 +658,11 @@ class TestNonsense:
             refused(grpc.StatusCode.INVALID_ARGUMENT, "search.parameters[0].int_space.min", "search.algorithm"),
         ):
             ExperimentsStub(channel).CreateExperiment(wire.CreateExperimentRequest(search=search), timeout=PATIENCE)
+
+
+def test_what_the_documentation_shows(server, remote, capsys):
+    text = (Path(__file__).parents[2] / "docs" / "experiments-grpc.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    exec(code.replace("127.0.0.1:6789", server.address), {})  # noqa: S102 - it is ours
+    best = remote.get("default", "parabola").status.current_optimal_trial.best_trial_name
+    assert best in capsys.readouterr().out.splitlines()

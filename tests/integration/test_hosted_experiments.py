@@ -22,6 +22,7 @@ from katib.local.runtime import of_cluster
 from katib.local.stopping import stop
 from katib.local.submit import check, resume, submit
 from katib.store import open_store
+from katib.store.tracking.records import Node, NodeKind
 from katib.testing.experiments_contract import ExperimentsPlace, eventually, state_of
 
 # Hosts what there is, or drives one experiment as `katib run` does; says when it has begun, and goes on until it is killed.
@@ -190,12 +191,11 @@ def test_an_experiment_of_another_process_is_left_to_it_until_that_is_gone(host,
     assert experiments.trials("default", "search")[:2] == before
 
 
-@pytest.mark.parametrize("at_once", [False, True])
-def test_the_run_of_another_process_can_be_stopped_and_resumed_here(host, other_process, *, at_once):
+def test_the_run_of_another_process_can_be_stopped_and_resumed_here(host, other_process):
     run = other_process(DRIVE, document(behaviour="long", trials=1))
     experiments = host()
     running(experiments, "search", 1)
-    experiments.stop("default", "search", at_once=at_once)
+    experiments.stop("default", "search")
     wait_for(experiments, "search", "Stopped")
     run.wait()
     experiments.resume("default", "search")
@@ -504,6 +504,38 @@ def test_deleted_it_can_be_purged_or_stays_for_restoration(host, home, store):
     assert not folder.exists()
     with pytest.raises(NotFound):
         store.trials(made.metadata.uid)
+
+
+def test_what_is_deleted_through_another_door_is_ended(host, store):
+    """The store's own API marks records as deleted and does not know who drives them."""
+    experiments = host()
+    experiments.recover()
+    made = experiments.create("default", document(behaviour="long", trials=1))
+    running(experiments, "search", 1)
+    store.tracking("default").delete(Node(NodeKind.EXPERIMENT, made.metadata.uid))
+    eventually(
+        lambda: [trial.state for trial in store.trials(made.metadata.uid)] == [TrialState.KILLED], "its trial is ended"
+    )
+    eventually(lambda: not experiments._is_hosted(made.metadata.uid), "nobody drives it")
+
+
+def test_trials_without_news_write_nothing(host, store):
+    """Many experiments share one store."""
+    experiments = host()
+    experiments.create("default", document(behaviour="long", trials=1))
+    running(experiments, "search", 1)
+    version = store.versions("default", "search")
+    writes, looks = [], []
+    real = store.requests
+    store.guard_writes(lambda: writes.append(1))
+    store.requests = lambda uid: looks.append(uid) or real(uid)
+    try:
+        eventually(lambda: len(looks) >= 3, "the driver has looked for requests three times")
+    finally:
+        store.guard_writes(lambda: None)
+        del store.requests
+    assert writes == []
+    assert store.versions("default", "search") == version
 
 
 def test_nothing_of_a_deleted_experiment_runs(host, home, store):

@@ -119,6 +119,7 @@ class TestExperiments:
         assert "spec.objective.type" in paths
         assert any(path.startswith("spec.parameters[0].feasibleSpace") for path in paths)
         assert isinstance(caught.value, ValueError)
+        assert "(line" not in str(caught.value)  # it was written on none
 
     def test_generate_name_and_dict_and_yaml(self, client, quiet):
         document = experiment("any", trials=1).to_document()

@@ -1,6 +1,7 @@
 """An experiment as one step of a workflow: the examples compile with the engines' own tools, and what they start runs."""
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,30 +26,29 @@ TRAINER = REPOSITORY / "deploy" / "images" / "trial" / "train.py"
 
 
 @pytest.fixture(scope="session")
-def engines(tmp_path_factory):
-    """A Python with kfp and hera: KATIB_PIPELINES_PYTHON, or one that is made once for all workers of this run."""
+def engines():
+    """A Python with kfp and hera: KATIB_PIPELINES_PYTHON, or one that is made once, inside the environment of these tests."""
     given = os.environ.get("KATIB_PIPELINES_PYTHON")
     if given:
         return given
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder = shared / "engines"
-    python = folder / "bin" / "python"
-    with (shared / "engines.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = folder / "done"
+    wanted = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["dependency-groups"]["pipelines"]
+    mark = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]
+    folder = Path(sys.prefix) / "share" / f"katib-workflow-engines-{mark}"
+    python, done = folder / "bin" / "python", folder / "done"
+    folder.parent.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several workers one makes it
         if not done.exists():
-            subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=120)
-            group = f"{REPOSITORY / 'pyproject.toml'}:pipelines"
-            command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile"]
-            made = subprocess.run(
-                [*command, "--group", group], capture_output=True, text=True, timeout=270, check=False
-            )
-            done.write_text(made.stderr.strip() if made.returncode else "")
-        failure = done.read_text()
-    if failure:
-        pytest.skip(f"kfp and hera cannot be installed here: {failure.splitlines()[-1]}")
+            subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True, timeout=120)
+            pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", "--retries=1"]
+            try:
+                # With a pip of its own: kfp's executor looks for it.
+                subprocess.run([*pip, *wanted, "pip"], check=True, capture_output=True, text=True, timeout=240)
+            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+                pytest.skip(
+                    f"kfp and hera cannot be installed here: {str(error.stderr or error).strip().splitlines()[-1]}"
+                )
+            done.touch()
     return str(python)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from katib.errors import RunnerError, Unsupported
+from katib.runners import process
 from katib.runners.process import ProcessRunner, TrialRun
 from katib.runners.trial_files import OUTPUT_NAME
 
@@ -379,9 +380,32 @@ def test_starter_that_was_killed_is_replaced(tmp_path):
     with ProcessRunner() as runner:
         runner.start(trial(tmp_path, job("pass")))
         ended(runner)
-        os.kill(runner._starter._process.pid, signal.SIGKILL)
+        os.kill(process._STARTER._starter._process.pid, signal.SIGKILL)
         runner.start(TrialRun(name="trial-2", folder=tmp_path / "trial-2", job=job("print('fine')")))
         assert ended(runner).exit.succeeded
+
+
+def test_many_runners_share_one_starter_which_ends_with_the_last(tmp_path):
+    with ProcessRunner() as one, ProcessRunner() as other:
+        one.start(trial(tmp_path / "one", job("pass")))
+        starter = process._STARTER._starter._process
+        other.start(trial(tmp_path / "other", job("pass")))
+        assert process._STARTER._starter._process is starter
+        one.close()
+        assert ended(other).exit.succeeded
+        assert starter.poll() is None
+    assert starter.poll() is not None
+    assert process._STARTER._starter is None
+
+
+def test_trials_have_the_environment_of_their_start(tmp_path, monkeypatch):
+    script = "import os; print(os.environ['SINCE'])"
+    with ProcessRunner() as runner:
+        for since in ("then", "now"):
+            monkeypatch.setenv("SINCE", since)
+            runner.start(TrialRun(name=since, folder=tmp_path / since, job=job(script)))
+            assert ended(runner).exit.succeeded
+            assert (tmp_path / since / OUTPUT_NAME).read_text() == f"{since}\n"
 
 
 def test_unwritable_folder_is_a_sentence(tmp_path):

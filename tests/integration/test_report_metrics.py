@@ -1,6 +1,7 @@
 """``report_metrics`` of a trial without a file: to a DB manager, which may be away."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -65,6 +66,14 @@ def test_server_that_is_away_is_waited_for_then_said_and_its_reports_are_kept(la
     with ServedStore("--url", f"sqlite:///{tmp_path / 'katib.db'}", "--address", later_address):
         katib.report_metrics({"loss": 4}, later_address, timeout=60, must_arrive=True)
         assert log(later_address, trial) == [("loss", str(n)) for n in (1, 2, 3, 4)]
+
+
+def test_server_that_never_answers_costs_no_more_than_the_timeout(trial, tmp_path):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent"))
+        silent.listen()
+        with pytest.warns(RuntimeWarning, match="metrics wait to be reported"):
+            katib.report_metrics({"loss": 1}, f"unix:{tmp_path / 'silent'}", timeout=0.2)
 
 
 def test_what_is_refused_is_said_and_does_not_end_the_training(store, trial):

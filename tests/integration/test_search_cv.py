@@ -216,6 +216,14 @@ def test_random_splits_are_the_same_for_all_candidates():
     assert len(set(seen)) == 2
 
 
+def test_splits_may_be_a_list_that_is_read_once(capsys):
+    halves = [(np.arange(30), np.arange(30, 60)), (np.arange(30, 60), np.arange(30))]
+    search = searched(Peak(), {"x": stats.uniform(-1, 2)}, cv=iter(halves), verbose=1)
+    assert search.n_splits_ == 2
+    assert len(search.cv_results_["split1_test_score"]) == 6
+    assert "Fitting 2 folds for each of 1 candidates" in capsys.readouterr().out
+
+
 @pytest.mark.filterwarnings("ignore:The scoring .* does not support sample_weight")
 def test_groups_and_fit_parameters_are_passed_on():
     weighed = []

@@ -10,9 +10,8 @@ from threadpoolctl import threadpool_limits
 import katib
 
 SEARCHES = {
-    "regressor": (Ridge(), {"alpha": [0.1, 1.0]}),
+    "regressor": (make_pipeline(PCA(), Ridge()), {"ridge__alpha": [0.1, 1.0]}),
     "classifier": (LogisticRegression(max_iter=5), {"C": katib.search.double(0.1, 1.0, log=True)}),
-    "pipeline": (make_pipeline(PCA(), Ridge()), {"ridge__alpha": [0.1, 1.0]}),
 }
 AS_RANDOMIZED_SEARCH = {"check_supervised_y_2d": "DataConversionWarning not caught"}
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from katib.api.trial import Trial
     from katib.engine.trial import TrialRecord
 
-__all__ = ["MOST_ROWS", "experiment_html", "rows_html", "standing_html", "trial_html", "trials_html"]
+__all__ = ["MOST_ROWS", "experiment_html", "standing_html", "table_html", "trial_html", "trials_html"]
 
 MOST_ROWS: Final = 100
 """A table of more is no view any more; the first ones and the last ones are shown."""
@@ -53,20 +53,19 @@ _GREY: Final = "#888888"
 
 def experiment_html(experiment: Experiment, trials: Iterable[TrialRecord | Trial] | None = None) -> str:
     """Return an experiment: how far it has come, what it found, what it searches, and its trials where they are given."""
-    rows = None if trials is None else [TrialRow.of(trial, experiment.spec) for trial in trials]
-    standing = Standing.of(experiment, rows)
+    known = None if trials is None else list(trials)
+    standing = Standing.of(experiment, known)
     parts = [standing_html(standing), _facts(experiment.spec)]
     if experiment.spec.parameters:
         parts.append(_folded("Search space", _space(experiment.spec.parameters)))
-    if rows is not None:
-        parts.append(rows_html(rows, experiment))
+    if known is not None:
+        parts.append(table_html(known, experiment))
     return _framed("".join(parts))
 
 
 def trials_html(trials: Iterable[TrialRecord | Trial], experiment: Experiment | None = None) -> str:
     """Return trials as a table, the best one marked where the experiment knows it."""
-    rows = [TrialRow.of(trial, experiment.spec if experiment else None) for trial in trials]
-    return _framed(rows_html(rows, experiment))
+    return _framed(table_html(list(trials), experiment))
 
 
 def trial_html(trial: TrialRecord | Trial) -> str:
@@ -134,11 +133,13 @@ def _space(parameters: Sequence[ParameterSpec]) -> str:
     return _table(["Name", "Type", "Values"], lines) + _left_out(len(parameters) - len(lines), "parameters")
 
 
-def rows_html(rows: Sequence[TrialRow], experiment: Experiment | None = None) -> str:
+def table_html(trials: Sequence[TrialRecord | Trial], experiment: Experiment | None = None) -> str:
     """Return trials as a table, without a frame."""
-    if not rows:
+    if not trials:
         return "<div><small>There are no trials yet.</small></div>"
-    shown = [*rows[: MOST_ROWS // 2], *rows[-MOST_ROWS // 2 :]] if len(rows) > MOST_ROWS else rows
+    half = MOST_ROWS // 2
+    chosen = [*trials[:half], *trials[-half:]] if len(trials) > MOST_ROWS else trials
+    shown = [TrialRow.of(trial, experiment.spec if experiment else None) for trial in chosen]
     metrics, parameters = columns_of(experiment, shown)
     metrics, parameters = metrics[: _MOST_COLUMNS // 3], parameters[:_MOST_COLUMNS]
     best = Standing.of(experiment).best_trial if experiment else ""
@@ -152,7 +153,7 @@ def rows_html(rows: Sequence[TrialRow], experiment: Experiment | None = None) ->
         lines.append([name, _badge(row.state), *values, *given, _text(row.took), _text(why)])
     heads = [f"<u>{_text(one)}</u>" if one in aims else _text(one) for one in metrics]
     table = _table(["Trial", "State", *heads, *(_text(one) for one in parameters), "Time", ""], lines)
-    return table + _left_out(len(rows) - len(shown), "trials between the first and the last ones")
+    return table + _left_out(len(trials) - len(shown), "trials between the first and the last ones")
 
 
 def _pairs(title: str, values: Mapping[str, str], *, short: bool = True) -> str:

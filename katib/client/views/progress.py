@@ -7,14 +7,25 @@ silent from then on.
 from __future__ import annotations
 
 import contextlib
+import heapq
 import sys
 import time
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, Protocol, Self
 
 from typing_extensions import override
 
-from katib.client.views.html import rows_html, standing_html
-from katib.client.views.standing import ACTIVE, ENDED_WELL, Standing, TrialRow, readable, short_number
+from katib.client.views.html import standing_html, table_html
+from katib.client.views.standing import (
+    ACTIVE,
+    ENDED_WELL,
+    Standing,
+    TrialRow,
+    finished_of,
+    name_of,
+    readable,
+    short_number,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,14 +150,13 @@ class _PicturedView(_NoView):
         if self._waiting is None or self._silent:
             return
         (experiment, trials), self._waiting = self._waiting, None
-        rows = None if trials is None else [TrialRow.of(trial, experiment.spec) for trial in trials]
         self._drawn = self._clock()
         try:
-            self.draw(experiment, Standing.of(experiment, rows), rows or [])
+            self.draw(experiment, Standing.of(experiment, trials), trials or [])
         except Exception:  # noqa: BLE001 - what shows must not end what is shown
             self._silent = True
 
-    def draw(self, experiment: Experiment, standing: Standing, rows: Sequence[TrialRow]) -> None:
+    def draw(self, experiment: Experiment, standing: Standing, trials: Sequence[TrialRecord | Trial]) -> None:
         """Show it."""
         raise NotImplementedError
 
@@ -162,11 +172,12 @@ class _NotebookView(_PicturedView):
         self._handle: Any = None
 
     @override
-    def draw(self, experiment: Experiment, standing: Standing, rows: Sequence[TrialRow]) -> None:
+    def draw(self, experiment: Experiment, standing: Standing, trials: Sequence[TrialRecord | Trial]) -> None:
         from IPython.display import display
 
-        newest = sorted((row for row in rows if row.finished), key=_finished)[-_NEWEST:]
-        table = rows_html(newest, experiment) if newest and not standing.is_over else ""
+        newest = heapq.nlargest(_NEWEST, trials, key=_finished)
+        newest = [trial for trial in reversed(newest) if finished_of(trial) is not None]
+        table = table_html(newest, experiment) if newest and not standing.is_over else ""
         bundle = {"text/html": f"<div>{standing_html(standing)}</div>{table}", "text/plain": standing.line}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
@@ -174,8 +185,9 @@ class _NotebookView(_PicturedView):
             self._handle.update(bundle, raw=True)
 
 
-def _finished(row: TrialRow) -> float:
-    return row.finished.timestamp() if row.finished else 0.0
+def _finished(trial: TrialRecord | Trial) -> float:
+    at = finished_of(trial)
+    return 0.0 if at is None else at.timestamp()
 
 
 class _TerminalView(_PicturedView):
@@ -195,7 +207,7 @@ class _TerminalView(_PicturedView):
         self._begun = False
 
     @override
-    def draw(self, experiment: Experiment, standing: Standing, rows: Sequence[TrialRow]) -> None:
+    def draw(self, experiment: Experiment, standing: Standing, trials: Sequence[TrialRecord | Trial]) -> None:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.text import Text
@@ -228,14 +240,14 @@ class _LineView(_NoView):
 
     @override
     def update(self, experiment: Experiment, trials: Sequence[TrialRecord | Trial] | None = None) -> None:
-        rows = None if trials is None else [TrialRow.of(trial, experiment.spec) for trial in trials]
-        standing = Standing.of(experiment, rows)
-        fresh = [row for row in rows or () if row.state not in ACTIVE and row.name not in self._told]
-        self._told |= {row.name for row in fresh}
-        lines = [_ended_line(row, standing) for row in fresh[:_MOST_LINES]]
-        if len(fresh) > _MOST_LINES:
-            lines.append(f"… and {len(fresh) - _MOST_LINES} more trials ended")
-        counted = rows is None and standing.ended != self._ended
+        standing = Standing.of(experiment, trials)
+        ended = [one for one in trials or () if state_of(one) not in ACTIVE and name_of(one) not in self._told]
+        fresh = [TrialRow.of(one, experiment.spec) for one in ended[:_MOST_LINES]]
+        self._told |= {name_of(one) for one in ended}
+        lines = [_ended_line(row, standing) for row in fresh]
+        if len(ended) > len(fresh):
+            lines.append(f"… and {len(ended) - len(fresh)} more trials ended")
+        counted = trials is None and standing.ended != self._ended
         if standing.state != self._state or counted:
             lines.append(standing.line)
         self._state, self._ended = standing.state, standing.ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -13,12 +14,24 @@ from katib.api.trial import Trial
 from katib.engine.observe import UNAVAILABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from katib.api.experiment import Experiment, ExperimentSpec, Metric, ObjectiveSpec, Observation
     from katib.engine.trial import TrialRecord
 
-__all__ = ["ACTIVE", "ENDED_WELL", "Standing", "TrialRow", "columns_of", "readable", "short_number", "spread"]
+__all__ = [
+    "ACTIVE",
+    "ENDED_WELL",
+    "Standing",
+    "TrialRow",
+    "columns_of",
+    "finished_of",
+    "name_of",
+    "readable",
+    "short_number",
+    "spread",
+    "state_of",
+]
 
 ACTIVE: Final = ("Created", "Running", "Stopping")
 ENDED_WELL: Final = ("Succeeded", "EarlyStopped")
@@ -55,7 +68,7 @@ class TrialRow:
             last = status.conditions[-1] if status and status.conditions else None
             return cls(
                 name=trial.metadata.name,
-                state=last.type if last else "Created",
+                state=state_of(trial),
                 parameters={one.name: one.value for one in trial.spec.parameter_assignments or []},
                 metrics=_metrics(status.observation if status else None, objective or trial.spec.objective),
                 message=(last.message or "") if last else "",
@@ -64,7 +77,7 @@ class TrialRow:
             )
         return cls(
             name=trial.name,
-            state="Stopping" if trial.stopping is not None and trial.state.is_active else str(trial.state),
+            state=state_of(trial),
             parameters=dict(trial.assignments),
             metrics=_metrics(trial.observation, objective),
             message=trial.message,
@@ -78,6 +91,26 @@ class TrialRow:
         if self.started is None:
             return ""
         return format_duration((self.finished or datetime.now(UTC)) - self.started)
+
+
+def state_of(trial: TrialRecord | Trial) -> str:
+    """Return a trial's state as people read it: ``Stopping`` while it is told to end."""
+    if isinstance(trial, Trial):
+        conditions = trial.status.conditions if trial.status else None
+        return conditions[-1].type if conditions else "Created"
+    return "Stopping" if trial.stopping is not None and trial.state.is_active else trial.state.value
+
+
+def finished_of(trial: TrialRecord | Trial) -> datetime | None:
+    """Return when a trial ended."""
+    if isinstance(trial, Trial):
+        return trial.status.completion_time if trial.status else None
+    return trial.finished
+
+
+def name_of(trial: TrialRecord | Trial) -> str:
+    """Return a trial's name."""
+    return trial.metadata.name if isinstance(trial, Trial) else trial.name
 
 
 def _metrics(observation: Observation | None, objective: ObjectiveSpec | None) -> dict[str, str]:
@@ -119,12 +152,15 @@ class Standing:
     finished: datetime | None = None
 
     @classmethod
-    def of(cls, experiment: Experiment, trials: Sequence[TrialRow] | None = None) -> Standing:
-        """Return the standing of an experiment: by its trials where they are given, or else by its status."""
+    def of(cls, experiment: Experiment, trials: Sequence[TrialRecord | Trial] | None = None) -> Standing:
+        """Return the standing of an experiment: by its trials where they are given, or else by its status.
+
+        Of thousands of trials nothing but their states is looked at: this is asked for several times a second.
+        """
         status, spec = experiment.status, experiment.spec
         last = status.conditions[-1] if status and status.conditions else None
         optimal = status.current_optimal_trial if status else None
-        counts = _counted(trials) if trials is not None else _counts(experiment)
+        counts = dict(Counter(map(state_of, trials))) if trials is not None else _counts(experiment)
         values = _metrics(optimal.observation, spec.objective) if optimal else {}
         return cls(
             name=experiment.metadata.name,
@@ -168,13 +204,6 @@ class Standing:
         if self.best:
             parts.append("best " + " ".join(f"{readable(k)}={readable(short_number(v))}" for k, v in self.best.items()))
         return ", ".join(parts)
-
-
-def _counted(trials: Iterable[TrialRow]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in trials:
-        counts[row.state] = counts.get(row.state, 0) + 1
-    return counts
 
 
 def _counts(experiment: Experiment) -> dict[str, int]:

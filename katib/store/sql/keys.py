@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["IN_LIMIT", "check_length", "digest_of", "experiment_key", "lock_experiment", "metric_keys", "trial_key"]
+__all__ = [
+    "IN_LIMIT",
+    "check_length",
+    "digest_of",
+    "experiment_key",
+    "lock_experiment",
+    "metric_keys",
+    "trial_key",
+    "trial_keys",
+]
 
 IN_LIMIT = 500
 """Values in one IN list; databases bound the number of parameters of a statement."""
@@ -27,6 +36,11 @@ _TRIAL = (
     select(trials.c.id)
     .join(experiments)
     .where(experiments.c.uid == bindparam("uid"), trials.c.name == bindparam("name"))
+)
+_TRIALS = (
+    select(trials.c.name, trials.c.id)
+    .join(experiments)
+    .where(experiments.c.uid == bindparam("uid"), trials.c.name.in_(bindparam("names", expanding=True)))
 )
 _METRICS = select(metrics.c.digest, metrics.c.id).where(metrics.c.digest.in_(bindparam("digests", expanding=True)))
 _NEW_METRIC = insert(metrics)
@@ -47,6 +61,18 @@ def trial_key(connection: Connection, uid: str, name: str) -> int:
         experiment_key(connection, uid)  # says so when it is the experiment that is not there
         raise NotFound(f"no trial is named {name!r} in this experiment")
     return int(key)
+
+
+def trial_keys(connection: Connection, uid: str, names: Sequence[str]) -> dict[str, int]:
+    """Return the keys of trials by their names, or raise NotFound where one of them is not there."""
+    found: dict[str, int] = {}
+    for start in range(0, len(names), IN_LIMIT):
+        asked = {"uid": uid, "names": names[start : start + IN_LIMIT]}
+        found.update(connection.execute(_TRIALS, asked).tuples())
+    for name in names:
+        if name not in found:
+            trial_key(connection, uid, name)  # says what is not there
+    return found
 
 
 def lock_experiment(connection: Connection, uid: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
@@ -10,7 +10,7 @@ from katib.errors import Conflict
 from katib.store.protocol import Observed
 from katib.store.sql.appended_rows import append_rows, as_rows
 from katib.store.sql.documents import dump, load
-from katib.store.sql.keys import trial_key
+from katib.store.sql.keys import IN_LIMIT, trial_key, trial_keys
 from katib.store.sql.schema import collectors, metrics, observations, summaries
 from katib.store.sql.text import storable
 from katib.store.sql.values import moment, unpack
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from katib.store.protocol import Reported
+    from katib.store.protocol import Reported, TrialReport
 
 __all__ = [
     "append_numbered",
     "append_observations",
+    "append_reports",
     "clear_observations",
     "collector_state",
     "read_numbered",
@@ -38,6 +39,17 @@ _COLLECTOR = select(
     func.coalesce(collectors.c.collected, collectors.c.next_sequence).label("collected"),
 ).where(collectors.c.trial_id == bindparam("trial"))
 _LOCK_COLLECTOR = _COLLECTOR.with_for_update(key_share=True)  # whoever reports for a trial waits for who does already
+_LOCK_COLLECTORS = (
+    select(
+        collectors.c.trial_id,
+        collectors.c.next_sequence,
+        collectors.c.checkpoint,
+        func.coalesce(collectors.c.collected, collectors.c.next_sequence).label("collected"),
+    )
+    .where(collectors.c.trial_id.in_(bindparam("trials", expanding=True)))
+    .order_by(collectors.c.trial_id)  # always in that order, so that no two writers wait for each other
+    .with_for_update(key_share=True)
+)
 _INSERT_COLLECTOR = insert(collectors)
 _UPDATE_COLLECTOR = (
     update(collectors)
@@ -95,27 +107,81 @@ def append_numbered(
         trial: How messages name it.
         place: The collector's, as a document; None leaves the one before.
     """
-    collector = connection.execute(_LOCK_COLLECTOR, {"trial": key}).first()
-    following, stored_place, stored = (0, None, 0) if collector is None else collector
-    if first_sequence > stored:
-        raise Conflict(
-            f"trial {trial!r} has {stored} reports; those from {first_sequence} on cannot follow them, some are missing between"
-        )
-    collected = first_sequence + len(samples)
-    if collected < stored:
-        return int(stored)
-    (rows,) = as_rows(connection, [samples[stored - first_sequence :]])
-    append_rows(connection, {key: (following, rows)})
-    row = {
-        "next_sequence": following + len(rows),
-        "checkpoint": stored_place if place is None else place,
-        "collected": collected,
-    }
-    if collector is None:
-        connection.execute(_INSERT_COLLECTOR, {"trial_id": key, **row})
-    else:
-        connection.execute(_UPDATE_COLLECTOR, {"trial": key, **row})
+    (collected,) = _append_to(connection, [_Appended(key, trial, samples, first_sequence, place)])
     return collected
+
+
+def append_reports(connection: Connection, uid: str, reports: Sequence[TrialReport]) -> None:
+    """Append what is not stored yet of reports of several trials, each of which is there once."""
+    keys = trial_keys(connection, uid, [report.trial for report in reports])
+    _append_to(
+        connection,
+        [
+            _Appended(
+                keys[report.trial],
+                report.trial,
+                report.samples,
+                report.first_sequence,
+                None if report.checkpoint is None else dump(dict(report.checkpoint)),
+            )
+            for report in reports
+        ],
+    )
+
+
+class _Appended(NamedTuple):
+    """Reports for one trial: its key, how messages name it, what is reported from which number on, and the collector's place."""
+
+    key: int
+    trial: str
+    samples: Sequence[Reported]
+    first_sequence: int
+    place: str | None
+
+
+def _append_to(connection: Connection, reports: Sequence[_Appended]) -> list[int]:
+    """Append to several trials, and return the number of the next report of each."""
+    collectors_of = {
+        row.trial_id: row
+        for start in range(0, len(reports), IN_LIMIT)
+        for row in connection.execute(
+            _LOCK_COLLECTORS, {"trials": sorted(each.key for each in reports[start : start + IN_LIMIT])}
+        )
+    }
+    fresh: list[tuple[_Appended, int, Sequence[Reported]]] = []
+    following: list[int] = []
+    for each in reports:
+        collector = collectors_of.get(each.key)
+        stored = 0 if collector is None else int(collector.collected)
+        if each.first_sequence > stored:
+            raise Conflict(
+                f"trial {each.trial!r} has {stored} reports; those from {each.first_sequence} on cannot follow them, "
+                "some are missing between"
+            )
+        collected = each.first_sequence + len(each.samples)
+        following.append(max(collected, stored))
+        if collected >= stored:
+            next_sequence = 0 if collector is None else int(collector.next_sequence)
+            fresh.append((each, next_sequence, each.samples[stored - each.first_sequence :]))
+    rows = as_rows(connection, [samples for _, _, samples in fresh])
+    append_rows(connection, {each.key: (first, some) for (each, first, _), some in zip(fresh, rows, strict=True)})
+    new, known = [], []
+    for (each, first, _), some in zip(fresh, rows, strict=True):
+        collector = collectors_of.get(each.key)
+        row = {
+            "next_sequence": first + len(some),
+            "checkpoint": each.place if each.place is not None or collector is None else collector.checkpoint,
+            "collected": each.first_sequence + len(each.samples),
+        }
+        if collector is None:
+            new.append({"trial_id": each.key, **row})
+        else:
+            known.append({"trial": each.key, **row})
+    if new:
+        connection.execute(_INSERT_COLLECTOR, new)
+    if known:
+        connection.execute(_UPDATE_COLLECTOR, known)
+    return following
 
 
 def clear_observations(connection: Connection, uid: str, trial: str) -> None:

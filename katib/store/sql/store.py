@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Reported,
         RequestKind,
         Summary,
+        TrialReport,
     )
     from katib.store.sql.database import Database
     from katib.store.sql.tracking.view import SqlTracking
@@ -238,6 +239,10 @@ class SqlStore(SqlLogs, LoggingStore):
         self._database.write(jobs.save_job, uid, trial_name, job)
 
     @override
+    def save_jobs(self, uid: str, documents: Mapping[str, Mapping[str, Any]]) -> None:
+        self._database.write(jobs.save_jobs, uid, documents)
+
+    @override
     def job(self, uid: str, trial_name: str) -> dict[str, Any] | None:
         return self._database.read(jobs.read_job, uid, trial_name)
 
@@ -267,6 +272,10 @@ class SqlStore(SqlLogs, LoggingStore):
         )
 
     @override
+    def append_reports(self, uid: str, reports: Sequence[TrialReport]) -> None:
+        self._database.write(observation_rows.append_reports, uid, reports)
+
+    @override
     def clear_observations(self, uid: str, trial_name: str) -> None:
         self._database.write(observation_rows.clear_observations, uid, trial_name)
 
@@ -291,6 +300,10 @@ class SqlStore(SqlLogs, LoggingStore):
     @override
     def summaries(self, uid: str, trial_name: str) -> dict[str, Summary]:
         return self._database.read(summary_rows.read_summaries, uid, trial_name)
+
+    @override
+    def summaries_of(self, uid: str, names: Sequence[str]) -> dict[str, dict[str, Summary]]:
+        return self._database.read(summary_rows.read_summaries_of, uid, names)
 
     # -- events and requests --------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select, update
 
 from katib.store.protocol import Summary
-from katib.store.sql.keys import IN_LIMIT, trial_key
+from katib.store.sql.keys import IN_LIMIT, trial_key, trial_keys
 from katib.store.sql.row_inserts import RowInsert
 from katib.store.sql.schema import metrics, summaries, trials
 from katib.store.sql.values import pack
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["read_folds", "read_summaries", "write_folds"]
+__all__ = ["read_folds", "read_summaries", "read_summaries_of", "write_folds"]
 
 _columns = summaries.c
 _OF_TRIAL = _columns.trial_id == bindparam("trial")
@@ -61,6 +61,14 @@ _UPDATE = (
     update(summaries)
     .where(_columns.trial_id == bindparam("trial"), _columns.metric_id == bindparam("metric"))
     .values({column.name: bindparam(column.name) for column in _WRITE_FOLDED})
+)
+_SUMMARIES_OF = (
+    select(
+        _columns.trial_id, metrics.c.name, _columns.first, _columns.latest, _columns.min, _columns.max, _columns.count
+    )
+    .join(metrics)
+    .where(_columns.trial_id.in_(bindparam("trials", expanding=True)))
+    .order_by(_columns.first_sequence)
 )
 _SUMMARIES = (
     select(metrics.c.name, _columns.first, _columns.latest, _columns.min, _columns.max, _columns.count)
@@ -164,3 +172,16 @@ def read_summaries(connection: Connection, uid: str, trial: str) -> dict[str, Su
         name: Summary(first=first, latest=latest, min=least, max=greatest, count=count)
         for name, first, latest, least, greatest, count in connection.execute(_SUMMARIES, {"trial": key})
     }
+
+
+def read_summaries_of(connection: Connection, uid: str, names: Sequence[str]) -> dict[str, dict[str, Summary]]:
+    """Return all summaries of several trials, by trial and metric; one without reports has none."""
+    keys = trial_keys(connection, uid, names)
+    found: dict[str, dict[str, Summary]] = {name: {} for name in names}
+    of_key = {key: name for name, key in keys.items()}
+    wanted = list(of_key)
+    for start in range(0, len(wanted), IN_LIMIT):
+        rows = connection.execute(_SUMMARIES_OF, {"trials": wanted[start : start + IN_LIMIT]})
+        for key, name, first, latest, least, greatest, count in rows:
+            found[of_key[key]][name] = Summary(first=first, latest=latest, min=least, max=greatest, count=count)
+    return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from katib.errors import Conflict, NotFound
-from katib.store.protocol import Observed, Summary
+from katib.store.protocol import Observed, Summary, TrialReport
 from katib.testing.store_promises.base import Place, Promises
 from katib.testing.store_promises.specimens import AWKWARD, EPOCH, Report, recorded, reports
 
@@ -54,6 +54,31 @@ class ObservationPromises(Promises):
     def uid(self, store: Store) -> str:
         """Record an experiment with one trial."""
         return recorded(store, trials=1)
+
+    def test_reports_of_several_trials_are_appended_as_those_of_one(self, store: Store) -> None:
+        """With their summaries and the places of their collectors; nothing of them is there if one of them does not follow."""
+        uid = recorded(store, trials=3)
+        names = [record.name for record in store.trials(uid)]
+        store.append_observations(uid, names[0], reports(3), first_sequence=0, checkpoint={"at": 3})
+        store.append_reports(
+            uid,
+            [
+                TrialReport(names[0], reports(5)[1:], 1),
+                TrialReport(names[1], reports(2), 0, {"at": 2}),
+            ],
+        )
+        for name, count, place in ((names[0], 5, {"at": 3}), (names[1], 2, {"at": 2})):
+            assert [seen.text for seen in store.series(uid, name)] == [report.text for report in reports(count)]
+            assert store.collector_state(uid, name) == (place, count)
+        assert store.summaries_of(uid, names) == {name: store.summaries(uid, name) for name in names}
+        assert store.summaries_of(uid, names)[names[2]] == {}
+        with pytest.raises(Conflict, match="some are missing between"):
+            store.append_reports(uid, [TrialReport(names[2], reports(1), 0), TrialReport(names[1], reports(1), 9)])
+        assert store.series(uid, names[2]) == []
+        with pytest.raises(NotFound):
+            store.append_reports(uid, [TrialReport("nobody", reports(1), 0)])
+        with pytest.raises(NotFound):
+            store.summaries_of(uid, ["nobody"])
 
     def test_cleared_observations_are_gone_and_numbered_from_the_beginning(self, store: Store) -> None:
         """Those of the trial only; clearing what is not there is fine."""

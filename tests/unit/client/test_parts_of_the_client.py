@@ -280,6 +280,12 @@ class TestClosing:
             assert client.get_experiment("exp").metadata.name == "exp"
         client.close()
 
+    @pytest.mark.parametrize("wrong", [{"name": 3}, {"name": None}, {"name": "exp", "namespace": 3}])
+    def test_what_is_no_name_is_refused(self, wrong):
+        client = KatibClient(backend="local", experiments=FakeExperiments([an_experiment()]))
+        with pytest.raises(ValueError, match="must be text"):
+            client.get_experiment(**wrong)
+
     def test_it_shows_itself(self):
         with KatibClient(backend="local", experiments=FakeExperiments([]), namespace="here") as client:
             assert repr(client) == "<KatibClient backend='local' namespace='here'>"

@@ -149,6 +149,14 @@ def test_variables_in_each_form():
         ({"parameters": {"a=b": katib.search.double(0, 1)}, "objective": objective}, "no argument can have"),
         ({"initial_trials": [{"y": 1}]}, r"initial_trials\[0\]: has no parameter y"),
         ({"objective": lambda x: x}, "lambda"),
+        ({"packages_to_install": "numpy"}, r"packages_to_install: must be a list of texts \(got \"'numpy'\"\)"),
+        ({"additional_metric_names": "accuracy"}, r"write \['accuracy'\]"),
+        ({"metrics_collector_config": "StdOut"}, "metrics_collector_config: must be a dict"),
+        (
+            {"labels": ["a"], "initial_trials": {"x": 1}},
+            "labels: must be a dict of texts.*\n.*initial_trials: must be a list",
+        ),
+        ({"pip_index_urls": [3]}, "must be a list of texts"),
     ],
 )
 def test_what_cannot_be_tuned_is_said(fields, said):

@@ -70,6 +70,8 @@ def test_operator_may_do_what_its_code_does_and_nothing_else(objects):
         expected |= {("apps", "deployments", verb) for verb in (*READS, "create", "patch", "delete")}
         expected |= {("", "services", verb) for verb in ("get", "create", "patch", "delete")}
         expected |= {("", "persistentvolumeclaims", verb) for verb in ("get", "create", "patch")}
+    if any(each["metadata"]["name"] == "katib-trials-of-callers" for each in of_kind(objects, "ClusterRole")):
+        expected |= {(LEASES.group, LEASES.plural, verb) for verb in (*READS, "create", "delete")}
     assert granted(objects, "katib-operator") == expected | of_trials()
 
 

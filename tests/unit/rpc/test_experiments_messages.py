@@ -115,6 +115,14 @@ class TestTrials:
         assert [each.WhichOneof("value") for each in message.assignments] == [None, None, None]
         assert trial_of_message(message) == record
 
+    def test_halves_of_characters_are_sent_as_they_can_be(self):
+        metrics = [Metric(name="loss", latest="\ud800")]
+        record = replace(TRIAL, message="said \ud83d", labels={"a": "\udfff"}, observation=Observation(metrics=metrics))
+        found = trial_of_message(sent(trial_message("search", record, KINDS)))
+        assert found.message == "said \\ud83d"
+        assert found.labels == {"a": "\\udfff"}
+        assert found.observation.metrics[0].latest == "\\ud800"
+
     def test_a_state_of_another_version_is_a_fault_of_the_server(self):
         message = trial_message("search", TRIAL, KINDS)
         message.state = 99

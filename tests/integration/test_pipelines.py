@@ -75,7 +75,7 @@ def run_step(katib, *arguments, code=0):
         cwd=katib.folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -275,7 +275,7 @@ def test_a_step_that_is_cancelled_or_late_stops_its_experiment(katib, how):
             assert line
             line = step.stdout.readline()
         step.send_signal(signal.SIGTERM)
-        rest, _ = step.communicate(timeout=60)
+        rest, _ = step.communicate(timeout=120)
         assert "stopping experiment sweep" in rest
         assert step.returncode != 0
     stopped = katib.get("get", "experiment", "sweep")

@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 import katib
+from katib.client import remote_reports
 from katib.errors import InvalidInput, StoreUnavailable
 from katib.rpc import v1beta1 as wire
 from katib.rpc.services import stub
@@ -27,7 +28,10 @@ def trial(monkeypatch, request):
     for variable in ("METRICS_FILE", "NAMESPACE", "DB_MANAGER_ADDRESS"):
         monkeypatch.delenv(f"KATIB_{variable}", raising=False)
     monkeypatch.setenv("KATIB_TRIAL_NAME", name)
-    return name
+    yield name
+    for server in remote_reports._SERVERS.values():  # what still waits is not for the end of the tests
+        server.channel.close()
+    remote_reports._SERVERS.clear()
 
 
 def log(address, trial):
@@ -68,7 +72,8 @@ def test_server_that_is_away_is_waited_for_then_said_and_its_reports_are_kept(la
         assert log(later_address, trial) == [("loss", str(n)) for n in (1, 2, 3, 4)]
 
 
-def test_server_that_never_answers_costs_no_more_than_the_timeout(trial, tmp_path):
+@pytest.mark.usefixtures("trial")
+def test_server_that_never_answers_costs_no_more_than_the_timeout(tmp_path):
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent"))
         silent.listen()

@@ -68,7 +68,7 @@ def trial_keys(connection: Connection, uid: str, names: Sequence[str]) -> dict[s
     found: dict[str, int] = {}
     for start in range(0, len(names), IN_LIMIT):
         asked = {"uid": uid, "names": names[start : start + IN_LIMIT]}
-        found.update(connection.execute(_TRIALS, asked).tuples())
+        found.update((name, key) for name, key in connection.execute(_TRIALS, asked))
     for name in names:
         if name not in found:
             trial_key(connection, uid, name)  # says what is not there

@@ -200,3 +200,15 @@ class TrialPromises(Promises):
         assert store.jobs(uid) == {name: {"of": name} for name in ("search-0000", "search-0002")}
         with pytest.raises(NotFound):
             store.jobs("no-such-uid")
+
+    def test_jobs_of_several_trials_are_kept_at_once(self, store: Store) -> None:
+        """Those that are there are replaced; of a trial that is not there, none is kept."""
+        uid = recorded(store, trials=3)
+        names = [record.name for record in store.trials(uid)]
+        store.save_job(uid, names[0], {"old": True})
+        store.save_jobs(uid, {names[0]: {"new": 1}, names[2]: {"new": 2}})
+        assert store.jobs(uid) == {names[0]: {"new": 1}, names[2]: {"new": 2}}
+        with pytest.raises(NotFound):
+            store.save_jobs(uid, {names[1]: {}, "nobody": {}})
+        assert store.job(uid, names[1]) is None
+        store.save_jobs(uid, {})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from katib.cli.store_http import server_of
@@ -58,6 +60,11 @@ class ExperimentsOfThisMachine:
         return [part, suggestions], [ExperimentsApi(lambda: part.service)]
 
     def __enter__(self) -> Self:
+        # ``python`` in a trial's command is the one that has what the server has, whoever started it and how.
+        own = str(Path(sys.executable).parent)
+        path = os.environ.get("PATH", os.defpath)
+        if own not in path.split(os.pathsep):
+            os.environ["PATH"] = f"{own}{os.pathsep}{path}"
         self._experiments.recover()
         return self
 

@@ -14,17 +14,19 @@ __all__ = ["ServerPart"]
 
 
 class ServerPart(Protocol):
-    """What a server opens before it answers, and closes when it has answered.
+    """What a server opens before it answers, and closes when it has answered."""
 
-    Attributes:
-        services: Names of Katib's services, as ``api.proto`` has them.
-        own_services: Descriptors of ours.
-        healthy: The names under which probes ask for them.
-    """
+    @property
+    def services(self) -> Sequence[str]:
+        """Names of Katib's services, as ``api.proto`` has them."""
 
-    services: Sequence[str]
-    own_services: Sequence[Any]
-    healthy: Sequence[str]
+    @property
+    def own_services(self) -> Sequence[Any]:
+        """Descriptors of ours."""
+
+    @property
+    def healthy(self) -> Sequence[str]:
+        """The names under which probes ask for them."""
 
     async def open(self, registry: CollectorRegistry) -> Sequence[grpc.GenericRpcHandler]:
         """Begin, and return what answers.

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from katib.api.metric_names import metric_names
-from katib.api.trial import TrialState
+from katib.api.trial import Trial, TrialState
 from katib.engine.observe import is_feasible, metric_value
+from katib.engine.trial import TrialRecord
 from katib.errors import InvalidInput, NotFound, Problem
 from katib.space.parameter import Choice, parameter_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from katib.api.experiment import Experiment
-    from katib.engine.trial import TrialRecord
     from katib.space.parameter import Parameter
     from katib.store.protocol import Observed
 
@@ -26,6 +27,7 @@ __all__ = ["Aim", "Curve", "Dimension", "Result", "Results", "curve_of"]
 Curve = list[tuple[float, float]]
 """Steps and values, in the order of the steps."""
 
+_INDEX: Final = "katib.kubeflow.org/trial-index"
 ENDED_WELL: Final = frozenset({TrialState.SUCCEEDED, TrialState.EARLY_STOPPED})
 
 
@@ -102,14 +104,14 @@ class Results:
     def of(
         cls,
         experiment: Experiment,
-        trials: Iterable[TrialRecord],
+        trials: Iterable[TrialRecord | Trial],
         series: Mapping[str, Sequence[Observed]] | Callable[[str, str], Sequence[Observed]] | None = None,
     ) -> Results:
         """Return the results of an experiment.
 
         Args:
             experiment: As it was submitted, with its defaults or without.
-            trials: Any of its trials.
+            trials: Any of its trials, as records or as resources.
             series: What trials reported: by trial, or a function of trial and metric.
         """
         spec = experiment.spec
@@ -132,7 +134,7 @@ class Results:
                 started=trial.started,
                 finished=trial.finished,
             )
-            for trial in trials
+            for trial in map(_record, trials, itertools.count())
         ]
         return cls(
             name=experiment.metadata.name,
@@ -204,6 +206,24 @@ class Results:
             (sign * value, one) for one in self.trials if one.feasible and (value := one.value(metric)) is not None
         ]
         return [one for _, one in sorted(usable, key=lambda pair: (pair[0], pair[1].index))[:count]]
+
+
+def _record(trial: TrialRecord | Trial, place: int) -> TrialRecord:
+    """Return a trial as a record: of a resource, what a plot needs."""
+    if not isinstance(trial, Trial):
+        return trial
+    status, index = trial.status, (trial.metadata.annotations or {}).get(_INDEX, "")
+    last = status.conditions[-1].type if status and status.conditions else TrialState.CREATED
+    return TrialRecord(
+        index=int(index) if index.isdecimal() and index.isascii() else place,
+        name=trial.metadata.name,
+        state=TrialState(last) if last in set(TrialState) else TrialState.CREATED,
+        assignments=tuple((one.name, one.value) for one in trial.spec.parameter_assignments or []),
+        created=trial.metadata.creation_timestamp or datetime.fromtimestamp(0, UTC),
+        started=status.start_time if status else None,
+        finished=status.completion_time if status else None,
+        observation=status.observation if status else None,
+    )
 
 
 def curve_of(reports: Iterable[Observed]) -> Curve:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
+    from katib.api.trial import Trial
     from katib.engine.trial import TrialRecord
     from katib.experiments.protocol import Experiments
     from katib.store.protocol import Observed
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
         | Client
         | Experiments
         | Study
-        | tuple[Experiment, Iterable[TrialRecord]]
-        | tuple[Experiment, Iterable[TrialRecord], Series]
+        | tuple[Experiment, Iterable[TrialRecord | Trial]]
+        | tuple[Experiment, Iterable[TrialRecord | Trial], Series]
     )
 
 

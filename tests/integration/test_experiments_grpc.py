@@ -553,36 +553,36 @@ class TestLoad:
     def test_logs_are_read_by_so_many_and_left_by_who_goes(self):
         class Silent(Nothing):
             def __init__(self):
-                self.reading = 0
-                self.left = threading.Event()
+                self.readers = set()
 
             def logs(self, *_, **__):
                 def pieces():
-                    self.reading += 1
+                    me = object()
+                    self.readers.add(me)
                     try:
                         while True:
                             yield b""
                             time.sleep(0.01)
                     finally:
-                        self.reading -= 1
+                        self.readers.discard(me)
 
                 return pieces()
 
         experiments = Silent()
         with asked(experiments, patience=0, most_logs=2) as (server, remote):
             with RemoteExperiments(server.address, patience=0) as other:
-                for _ in range(2):
-                    other.logs("default", "search", "search-1", follow=True)
-                eventually(lambda: experiments.reading == 2, "both are read")
+                read = [other.logs("default", "search", "search-1", follow=True) for _ in range(2)]
+                eventually(lambda: len(experiments.readers) == 2, "both are read")
                 with pytest.raises(Overloaded, match="2 logs"):
                     remote.logs("default", "search", "search-1", follow=True)
-            eventually(lambda: experiments.reading == 0, "they are left")
+            assert len(read) == 2
+            eventually(lambda: not experiments.readers, "they are left")
             pieces = remote.logs("default", "search", "search-1", follow=True)
-            eventually(lambda: experiments.reading == 1, "it is read")
+            eventually(lambda: len(experiments.readers) == 1, "it is read")
             server.stop()
             with pytest.raises(StoreUnavailable):
                 next(pieces)
-            eventually(lambda: experiments.reading == 0, "it is left")
+            eventually(lambda: not experiments.readers, "it is left")
             server.start()
 
     def test_much_that_changed_comes_in_several_messages(self):

@@ -5,6 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 import katib.viz
+from katib.api.trial import TrialState
+from katib.client.models import katib_model
+from katib.engine.trial_document import trial_resource
 from katib.errors import InvalidInput
 
 
@@ -46,6 +49,18 @@ def test_a_client_knows_its_namespace(place):
 def test_the_experiment_has_to_be_named(place):
     with pytest.raises(InvalidInput, match="name the experiment"):
         katib.viz.history(place)
+
+
+@pytest.mark.parametrize("as_client_returns_them", [False, True])
+def test_resources_are_drawn_as_records_are(searched, as_client_returns_them):
+    experiment, trials = searched.experiment(), [*searched.trials(5), searched.trial(5, state=TrialState.FAILED)]
+    resources = [trial_resource(trial, experiment) for trial in reversed(trials)]
+    shown = experiment
+    if as_client_returns_them:
+        shown, resources = katib_model(experiment), [katib_model(one) for one in resources]
+    assert katib.viz.results_of((shown, resources)).trials == katib.viz.results_of((experiment, trials)).trials
+    for plot in (katib.viz.history, katib.viz.importance, katib.viz.timeline):
+        assert plot((shown, resources)).to_json() == plot((experiment, trials)).to_json()
 
 
 def test_results_are_read_once_for_many_plots(place):

@@ -43,6 +43,7 @@ from katib.local.progress import (
     Waiting,
 )
 from katib.local.provenance import record_provenance
+from katib.local.recording import record_status, record_trials
 from katib.local.runtime import runtime_of
 from katib.local.suggesting import Suggester
 from katib.local.trial_run import TrialRuns
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
     from katib.runners.process import TrialRun
     from katib.space.point import Point
     from katib.store.full_store import FullStore
-    from katib.store.protocol import EventKind
 
 __all__ = ["Driver"]
 
@@ -340,26 +340,16 @@ class Driver:
     def _write(self, decided: Plan) -> None:
         """Put everything this turn changed into the store (inside its transaction)."""
         if self._dirty:
-            self._store.record_trials(self._uid, tuple(self._dirty.values()))
-            for name in self._new_jobs:
-                self._store.save_job(self._uid, name, self._jobs[name])
-            self._new_jobs.clear()
+            record_trials(self._store, self._uid, self._dirty.values())
+            if self._new_jobs:
+                self._store.save_jobs(self._uid, {name: self._jobs[name] for name in self._new_jobs})
+                self._new_jobs.clear()
             for record in self._dirty.values():
                 if not record.state.is_active:
                     self._jobs.pop(record.name, None)  # the store has it; of 10,000 trials only those that run are held
-                if record.state is TrialState.FAILED or record.state is TrialState.METRICS_UNAVAILABLE:
-                    # A trial's reason may go on with its job's ("TrialFailed. Job reason: X"); an event's is one word.
-                    reason = record.reason.partition(".")[0]
-                    self._store.record_event(self._uid, reason, record.message, kind="Warning", trial=record.name)
             self._dirty.clear()
         if decided.status != self._experiment.status:
-            before = _current_condition(self._experiment.status)
-            after = _current_condition(decided.status)
-            if after is not None and (before is None or (before.type, before.reason) != (after.type, after.reason)):
-                kind: EventKind = "Warning" if after.type == "Failed" else "Normal"
-                self._store.record_event(self._uid, after.reason or after.type, after.message or "", kind=kind)
-            self._experiment = self._experiment.model_copy(update={"status": decided.status})
-            self._store.save_status(self._uid, decided.status)
+            self._experiment = record_status(self._store, self._experiment, decided.status)
             self._untold.append(StatusChanged(decided.status, self._ledger))
 
     def _say(self, decided: Plan) -> None:
@@ -628,7 +618,3 @@ def _running(record: TrialRecord, started: datetime) -> TrialRecord:
 
 def _pairs(point: Point) -> tuple[tuple[str, str], ...]:
     return tuple((assignment.name, assignment.value) for assignment in point.assignments())
-
-
-def _current_condition(status: ExperimentStatus | None) -> Any:
-    return status.conditions[-1] if status is not None and status.conditions else None

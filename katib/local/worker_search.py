@@ -23,6 +23,7 @@ from katib.engine.status import over
 from katib.errors import Conflict, KatibError, NotFound, StoreUnavailable
 from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
 from katib.local.early_stopping import MESSAGE, Watcher
+from katib.local.recording import record_status, record_trials
 from katib.local.suggesting import Suggester
 from katib.local.worker_leases import Lease, Leases, holder_of, job_of
 from katib.store.protocol import TrialReport
@@ -220,23 +221,12 @@ class WorkerSearch:
     def write(self, decided: Plan) -> None:
         """Put everything that was changed into the store."""
         if self._dirty:
-            self._store.record_trials(self.uid, tuple(self._dirty.values()))
+            record_trials(self._store, self.uid, self._dirty.values())
             if self._jobs:
                 self._store.save_jobs(self.uid, self._jobs)
-            for record in self._dirty.values():
-                if record.state in (TrialState.FAILED, TrialState.METRICS_UNAVAILABLE):
-                    reason = record.reason.partition(".")[0]
-                    self._event(reason, record.message, kind="Warning", trial=record.name)
             self._dirty, self._jobs = {}, {}
-        status = decided.status
-        if status != self._experiment.status:
-            before = self._experiment.status.conditions[-1:] if self._experiment.status else []
-            after = status.conditions[-1:]
-            if after and [(c.type, c.reason) for c in before or ()] != [(c.type, c.reason) for c in after]:
-                kind: EventKind = "Warning" if after[0].type == "Failed" else "Normal"
-                self._event(after[0].reason or after[0].type, after[0].message or "", kind=kind)
-            self._experiment = self._experiment.model_copy(update={"status": status})
-            self._store.save_status(self.uid, status)
+        if decided.status != self._experiment.status:
+            self._experiment = record_status(self._store, self._experiment, decided.status)
 
     def _event(self, reason: str, message: str, *, kind: EventKind = "Normal", trial: str | None = None) -> None:
         self._store.record_event(self.uid, reason, message, kind=kind, trial=trial)

@@ -372,8 +372,13 @@ class ClusterExperiments:
         return self._client.list(kinds.TRIALS, namespace, label_selector=selector)[0]
 
     def trial(self, namespace: str, name: str, trial: str) -> TrialRecord:
-        """Return one trial."""
-        record = record_of(self._trial_object(namespace, name, trial))
+        """Return one trial; one whose object somebody has deleted as the store has it."""
+        try:
+            record = record_of(self._trial_object(namespace, name, trial))
+        except NotFound:
+            if self._store is None:
+                raise
+            return self._store.trial(self._place(namespace, name, trial))
         if record is None:
             raise _no_trial(namespace, name, trial)
         return record
@@ -383,6 +388,15 @@ class ClusterExperiments:
         if (found["metadata"].get("labels") or {}).get(kinds.EXPERIMENT_LABEL) != name:
             raise _no_trial(namespace, name, trial)
         return found
+
+    def _place(self, namespace: str, name: str, trial: str) -> dict[str, str]:
+        """Return where a trial is in the store: below the experiment that has the name now.
+
+        Raises:
+            NotFound: None has it.
+        """
+        uid = self._client.get(kinds.EXPERIMENTS, name, namespace)["metadata"]["uid"]
+        return {"namespace": namespace, "experiment_id": uid, "name": trial}
 
     def logs(self, namespace: str, name: str, trial: str, *, follow: bool = False) -> Iterator[bytes]:
         """Yield what a trial printed, for as long as its pods are there; see ``Experiments.logs``."""
@@ -400,12 +414,19 @@ class ClusterExperiments:
         limit: int | None = None,
     ) -> list[Observed]:
         """Return what a trial reported; without a store, the last value of each metric, as the trial's status has it."""
-        found = self._trial_object(namespace, name, trial)  # with the caller's rights, which the store does not know
+        try:
+            found = self._trial_object(
+                namespace, name, trial
+            )  # with the caller's rights, which the store does not know
+        except NotFound:
+            if self._store is None:
+                raise
+            place = self._place(namespace, name, trial)
+            return self._store.observations(place, metric=metric, after_sequence=after_sequence, limit=limit)
         if self._store is None:
             last = _last_values(found, metric)
             return [each for each in last if after_sequence is None or each.sequence > after_sequence][:limit]
-        uid = found["metadata"]["labels"].get(kinds.EXPERIMENT_UID_LABEL, "")
-        place = {"namespace": namespace, "experiment_id": uid, "name": trial}
+        place = self._place(namespace, name, trial)
         # The operator tells the store of its trials in the background, within moments of their end.
         until = time.monotonic() + (_TO_BE_TOLD if is_final(found) else 0.0)
         while True:

@@ -6,6 +6,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from katib.api.experiment import Metric, Observation
+from katib.api.trial import TrialState
+from katib.engine.trial import TrialRecord
 from katib.errors import Conflict, NotFound
 from katib.rpc import store_v1 as wire
 from katib.rpc.store_client import StoreClient
@@ -22,6 +25,15 @@ _PAGE: Final = 10_000
 _TOLD_WITHIN: Final = 1.0
 """Seconds in which an operator has told of what it knows."""
 _LONGEST_PURGE: Final = 20.0
+_STATES: Final = {
+    wire.RUN_STATE_CREATED: TrialState.CREATED,
+    wire.RUN_STATE_RUNNING: TrialState.RUNNING,
+    wire.RUN_STATE_SUCCEEDED: TrialState.SUCCEEDED,
+    wire.RUN_STATE_KILLED: TrialState.KILLED,
+    wire.RUN_STATE_FAILED: TrialState.FAILED,
+    wire.RUN_STATE_METRICS_UNAVAILABLE: TrialState.METRICS_UNAVAILABLE,
+    wire.RUN_STATE_EARLY_STOPPED: TrialState.EARLY_STOPPED,
+}
 
 
 class ClusterStore(StoreClient):
@@ -66,6 +78,33 @@ class ClusterStore(StoreClient):
             if found:
                 after_sequence = found[-1].sequence
         return found
+
+    def trial(self, trial: Mapping[str, str]) -> TrialRecord:
+        """Return what was recorded of a trial.
+
+        Raises:
+            NotFound: Nothing was.
+        """
+        run = self._call(
+            "GetRun",
+            wire.GetRunRequest(namespace=trial["namespace"], experiment_id=trial["experiment_id"], name=trial["name"]),
+        )
+        measured = [
+            Metric(name=each.name, min=each.min or each.latest, max=each.max or each.latest, latest=each.latest)
+            for each in run.metrics
+        ]
+        return TrialRecord(
+            index=run.index,
+            name=run.name,
+            state=_STATES.get(run.state, TrialState.CREATED),
+            assignments=tuple((each.name, each.text) for each in run.parameters),
+            created=run.create_time.ToDatetime(UTC),
+            started=_time(run, "start_time"),
+            finished=_time(run, "end_time"),
+            observation=Observation(metrics=measured) if measured else None,
+            reason=run.reason,
+            message=run.message,
+        )
 
     def append(self, trial: Mapping[str, str], measurements: Iterable[Measurement], first_sequence: int) -> int:
         """Record what a trial's caller measured, and return the number of its next sample; numbers that are there stay as they are.
@@ -162,6 +201,11 @@ def _observed(message: Any) -> Observed:
         name=message.metric,
         text=message.text,
         value=message.value if message.HasField("value") else None,
-        time=message.time.ToDatetime(UTC) if message.HasField("time") else None,
+        time=_time(message, "time"),
         step=message.step if message.HasField("step") else None,
     )
+
+
+def _time(message: Any, field: str) -> datetime | None:
+    found: datetime | None = getattr(message, field).ToDatetime(UTC) if message.HasField(field) else None
+    return found

@@ -81,12 +81,15 @@ class ClusterWorkers:
         self._store = store
         self._lock = threading.Lock()
         self._threads: dict[int, ThreadPoolExecutor] = {}
+        self._closed = threading.Event()
         self._busy: dict[tuple[str, str], threading.Lock] = {}
 
     def close(self) -> None:
-        """Begin nothing more; what runs comes to its end."""
+        """Begin nothing more; what waits is told to ask again, and what runs comes to its end."""
         with self._lock:
             threads, self._threads = self._threads, {}
+            closed, self._closed = self._closed, threading.Event()
+        closed.set()
         for each in threads.values():
             each.shutdown(wait=False, cancel_futures=True)
 
@@ -159,6 +162,7 @@ class ClusterWorkers:
         began = time.monotonic()
         until = began + wait
         pauses = BackOff(_LOOK_AGAIN, _LONGEST_PAUSE)
+        closed = self._closed
         while True:
             experiment = self._experiment(namespace, name)
             if over(experiment.status):
@@ -171,7 +175,8 @@ class ClusterWorkers:
                 state = status.conditions[-1].type if status and status.conditions else ""
                 waiting = "" if len(held) >= count else _why_not_more(experiment)
                 return Suggested(tuple(held), state=state, waiting=waiting)
-            time.sleep(max(0.0, min(pauses.next(), until - time.monotonic())))
+            if closed.wait(max(0.0, min(pauses.next(), until - time.monotonic()))):
+                raise StoreUnavailable("whoever was asked for trials is closing; ask again")
 
     def _held(self, experiment: Experiment, client: str, count: int, seconds: float) -> tuple[list[TrialRecord], bool]:
         """Return the trials of a client, with further ones that are free, in their order; and whether more are on their way."""

@@ -68,7 +68,7 @@ def results_of(source: Any, name: str | None = None, namespace: str | None = Non
     """
     if isinstance(source, Results):
         return source
-    if isinstance(source, tuple) and source and isinstance(source[0], Experiment):
+    if isinstance(source, tuple) and len(source) in {2, 3} and isinstance(source[0], Experiment):
         return Results.of(*source)
     optuna = sys.modules.get("optuna")
     if optuna is not None and isinstance(source, optuna.Study):

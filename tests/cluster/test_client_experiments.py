@@ -264,6 +264,19 @@ def test_what_is_purged_is_gone_from_the_store_and_what_is_deleted_is_not(admini
         assert not store.has(namespace, uids["kept"])
 
 
+def test_a_trial_whose_object_is_deleted_is_still_in_the_store(administrator, place, namespace):
+    administrator.create(namespace, json.dumps(experiment(trials=2, parallel=1, rule="seconds=0.6")))
+    eventually(lambda: state_of(administrator.get(namespace, "search")) == "Succeeded", "it succeeds")
+    trial = administrator.trials(namespace, "search")[0]
+    seen = administrator.observations(namespace, "search", trial.name)
+    place.client.delete(kinds.TRIALS, trial.name, namespace)
+    found = administrator.trial(namespace, "search", trial.name)
+    assert (found.index, found.state, found.assignments) == (trial.index, trial.state, trial.assignments)
+    assert administrator.observations(namespace, "search", trial.name) == seen
+    with pytest.raises(NotFound, match="search-none"):
+        administrator.trial(namespace, "search", "search-none")
+
+
 def test_an_experiment_of_somebody_elses_crd_is_shown_as_far_as_it_is_one(administrator, place, namespace):
     body = experiment()
     place.client.create(kinds.EXPERIMENTS, body | {"metadata": {"name": "search"}}, namespace)

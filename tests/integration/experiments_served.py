@@ -42,6 +42,10 @@ class ServedExperiments:
                     self.address = server.addresses[0]
                     ready.set()
                     await self._ending.wait()
+                # The calls that were cut off come to their end too.
+                others = asyncio.all_tasks() - {asyncio.current_task()}
+                if others:
+                    await asyncio.wait(others, timeout=10)
             except BaseException as error:
                 self._failure = error
                 ready.set()

@@ -124,7 +124,7 @@ class TestCallers:
     def test_each_may_do_what_they_may(self, guarded):
         with known_as(guarded, "writer") as writer:
             writer.create("team-a", document())
-            writer.workers.suggest("team-a", "search", "w").result(PATIENCE)
+            writer.workers.suggest("team-a", "search", "w", wait=20).result(PATIENCE)
             with pytest.raises(Denied, match="administer"):
                 writer.delete("team-a", "search", purge=True)
             with pytest.raises(Denied, match="team-b"):
@@ -234,7 +234,7 @@ class TestAskAndTell:
     def test_a_trial_is_its_clients(self, remote):
         remote.create("default", document(trials=2, parallel=1))
         workers = remote.workers
-        [trial] = workers.suggest("default", "search", "a").result(PATIENCE).trials
+        [trial] = workers.suggest("default", "search", "a", wait=20).result(PATIENCE).trials
         assert workers.suggest("default", "search", "a").result(PATIENCE).trials[0].name == trial.name
         others = workers.suggest("default", "search", "b").result(PATIENCE)
         assert others.trials == ()
@@ -280,7 +280,7 @@ class TestAskAndTell:
         monkeypatch.setattr(experiments_worker_client, "_LONGEST_WAIT", 0.1)
         remote.create("default", document(trials=2, parallel=1))
         workers = remote.workers
-        [trial] = workers.suggest("default", "search", "a").result(PATIENCE).trials
+        [trial] = workers.suggest("default", "search", "a", wait=20).result(PATIENCE).trials
         waiting = workers.suggest("default", "search", "b", wait=PATIENCE)
         time.sleep(0.3)
         assert not waiting.done()
@@ -461,7 +461,7 @@ class TestOutages:
 
     def test_who_waits_for_a_trial_does_not_hold_up_a_server_that_stops(self, local, server, remote):
         remote.create("default", document(trials=2, parallel=1))
-        [trial] = remote.workers.suggest("default", "search", "a").result(PATIENCE).trials
+        [trial] = remote.workers.suggest("default", "search", "a", wait=20).result(PATIENCE).trials
         waiting = remote.workers.suggest("default", "search", "b", wait=PATIENCE)
         with RemoteExperiments(server.address, patience=0) as other:
             waits = other.workers.suggest("default", "search", "c", wait=PATIENCE)
@@ -478,7 +478,7 @@ class TestOutages:
         local.create("default", document(parallel=1))
         with ServedExperiments(local) as server:
             remote = RemoteExperiments(server.address, patience=PATIENCE)
-            remote.workers.suggest("default", "search", "a").result(PATIENCE)
+            remote.workers.suggest("default", "search", "a", wait=20).result(PATIENCE)
             waiting = remote.workers.suggest("default", "search", "b", wait=PATIENCE)
             watch = remote.watch("default", "search")
             next(watch)

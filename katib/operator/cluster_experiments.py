@@ -5,6 +5,7 @@ Nothing is kept here but watches that somebody reads: what is asked is asked of 
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import secrets
 import time
@@ -378,7 +379,9 @@ class ClusterExperiments:
         except NotFound:
             if self._store is None:
                 raise
-            return self._store.trial(self._place(namespace, name, trial))
+            place = self._place(namespace, name, trial)
+            with _named(namespace, name, trial):
+                return self._store.trial(place)
         if record is None:
             raise _no_trial(namespace, name, trial)
         return record
@@ -422,7 +425,8 @@ class ClusterExperiments:
             if self._store is None:
                 raise
             place = self._place(namespace, name, trial)
-            return self._store.observations(place, metric=metric, after_sequence=after_sequence, limit=limit)
+            with _named(namespace, name, trial):
+                return self._store.observations(place, metric=metric, after_sequence=after_sequence, limit=limit)
         if self._store is None:
             last = _last_values(found, metric)
             return [each for each in last if after_sequence is None or each.sequence > after_sequence][:limit]
@@ -461,6 +465,15 @@ def _matches(resource: dict[str, Any], query: ExperimentQuery) -> bool:
 
 def _no_trial(namespace: str, name: str, trial: str) -> NotFound:
     return NotFound(f"experiment {namespace}/{name} has no trial {trial!r}")
+
+
+@contextlib.contextmanager
+def _named(namespace: str, name: str, trial: str) -> Iterator[None]:
+    """Say of what the store does not know that it is this trial which is not there."""
+    try:
+        yield
+    except NotFound as error:
+        raise _no_trial(namespace, name, trial) from error
 
 
 def _last_values(trial: dict[str, Any], metric: str | None) -> list[Observed]:

@@ -16,7 +16,7 @@ import yaml
 from cluster_access import ControlPlane
 
 from katib.api.trial import TrialState
-from katib.errors import Conflict, Denied, InvalidExperiment, NotFound, Unauthenticated, Unsupported
+from katib.errors import Conflict, Denied, InvalidExperiment, NotFound, StoreUnavailable, Unauthenticated, Unsupported
 from katib.experiments.protocol import Budget, ExperimentQuery, Measurement, Outcome
 from katib.kube.client import Client
 from katib.kube.errors import Forbidden
@@ -61,8 +61,8 @@ class Place:
             for document in yaml.safe_load_all(path.read_text()):
                 if document and document.get("kind") == "CustomResourceDefinition":
                     self.client.apply(CUSTOM_RESOURCE_DEFINITIONS, document)
-        for kind in ("Experiment", "Trial", "Suggestion"):
-            eventually(lambda kind=kind: self._served(kind), f"{kind} is served")
+        for resource in (kinds.EXPERIMENTS, kinds.TRIALS, kinds.SUGGESTIONS):
+            eventually(lambda resource=resource: self._served(resource), f"{resource.kind} is served")
         self.store, suggestion, processes = servers
         self._reports = Reports(self.store.address)
         stack.callback(self._reports.close)
@@ -70,9 +70,9 @@ class Place:
         addresses = {"store_address": self.store.address, "suggestion_address": suggestion.address}
         stack.enter_context(processes.start(self.kubeconfig, **addresses))
 
-    def _served(self, kind):
+    def _served(self, resource):
         with contextlib.suppress(NotFound):
-            self.client.list(self.client.resource_for("kubeflow.org/v1beta1", kind))
+            self.client.list(resource)
             return True
         return False
 
@@ -456,3 +456,34 @@ def test_trials_of_jobs_are_given_to_nobody(caller, namespace):
     mine.create(namespace, json.dumps(experiment(trials=1)))
     with pytest.raises(Conflict, match="run by the cluster"):
         mine.workers.suggest(namespace, "search", "me").result(30)
+
+
+def test_of_two_servers_one_may_be_killed_and_its_callers_go_on_at_the_other(api, caller, place, namespace):
+    token = place.account(namespace, may=EVERYTHING, leases=True)
+    document = experiment(trials=4, parallel=2)
+    del document["spec"]["trialTemplate"]
+    arguments = ("--kubeconfig", place.kubeconfig, "--store-address", place.store.address)
+    with ServedApi(*arguments) as second, RemoteExperiments(second.address, token=token, patience=0) as there:
+        here = caller(token=token)
+        made = there.create(namespace, json.dumps(document), request_id="r-1")
+        assert here.create(namespace, json.dumps(document), request_id="r-1").metadata.uid == made.metadata.uid
+        [mine] = here.workers.suggest(namespace, "search", "a", wait=30).result(60).trials
+        [theirs] = there.workers.suggest(namespace, "search", "b", wait=30).result(60).trials
+        assert mine.name != theirs.name
+        there.workers.report(
+            namespace, "search", theirs.name, "b", [Measurement("loss", "2")], request_id="r-2"
+        ).result(30)
+        second.process.kill()
+        second.process.wait()
+        with pytest.raises(StoreUnavailable):
+            there.get(namespace, "search")
+    # Neither the trial nor what was said of it was the server's.
+    [again] = here.workers.suggest(namespace, "search", "b", wait=5).result(30).trials
+    assert again.name == theirs.name
+    here.workers.report(namespace, "search", theirs.name, "b", [Measurement("loss", "2")], request_id="r-2").result(30)
+    told = here.workers.complete(
+        namespace, "search", theirs.name, "b", Outcome.COMPLETED, measurements=[Measurement("loss", "1")]
+    )
+    assert told.result(60).state is TrialState.SUCCEEDED
+    assert [each.text for each in here.observations(namespace, "search", theirs.name)] == ["2", "1"]
+    assert api.process.poll() is None

@@ -137,6 +137,16 @@ class ClusterPlace:
                 for each in experiments.find(namespace, ExperimentQuery()).experiments:
                     experiments.delete(namespace, each.metadata.name)
 
+    def wait_for(self, experiments, name, *states):
+        found = super().wait_for(experiments, name, *states)
+        # Events are told in the background, in their order: with this one come those before it.
+        last = found.status.conditions[-1].reason
+        if state_of(found) in ("Succeeded", "Failed", "Stopped"):
+            eventually(
+                lambda: last in {event.reason for event in experiments.events(self.namespace, name)}, f"event {last}"
+            )
+        return found
+
     def trial_spec(self, behaviour):
         job = super().trial_spec(behaviour)
         return {**job, "metadata": {"annotations": {RULE: RULES[behaviour]}}}

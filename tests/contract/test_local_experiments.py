@@ -2,6 +2,7 @@
 
 import pytest
 
+from katib.experiments.protocol import ExperimentQuery
 from katib.local.experiments import LocalExperiments
 from katib.local.home import Home
 from katib.store import open_store
@@ -15,6 +16,8 @@ class TestLocalExperiments(ExperimentsContract):
         home = Home(tmp_path / "home")
         with open_store(home.store_path) as store, LocalExperiments(home, store) as experiments:
             yield experiments
+            for each in experiments.find(None, ExperimentQuery(limit=1000)).experiments:  # of a test that failed
+                experiments.delete(each.metadata.namespace, each.metadata.name)
 
 
 class TestLocalWorkers(WorkerTrialsContract):

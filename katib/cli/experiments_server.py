@@ -49,7 +49,7 @@ class ExperimentsOfThisMachine:
     def __init__(
         self, made: StoreServerOptions, options: StoreHttpOptions, store: FullStore, home: Home, runtime: str
     ) -> None:
-        self._experiments = LocalExperiments(home, store, runtime=runtime)
+        self._experiments = LocalExperiments(home, store, runtime=runtime, tracking_uri=_tracking_uri(made, options))
         self._made = made
         self.server = server_of(made, options, store, self._more)
 
@@ -72,3 +72,10 @@ class ExperimentsOfThisMachine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._experiments.close()
+
+
+def _tracking_uri(made: StoreServerOptions, options: StoreHttpOptions) -> str | None:
+    """Return where MLflow's client in a trial finds the store; None where it would need a token, a certificate, or the port that is found."""
+    address = next(iter(options.addresses), "")
+    open_to_trials = made.listening.tls is None and options.token_file is None
+    return f"http://{address}" if address and open_to_trials and not address.endswith(":0") else None

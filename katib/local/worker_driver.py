@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import queue
 import threading
 import time
@@ -21,7 +22,7 @@ from katib.errors import KatibError, RunnerError, StoreUnavailable
 from katib.local.worker_search import ClientReport, WorkerSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from katib.api.experiment import Experiment
     from katib.engine.plan import Plan
@@ -86,7 +87,6 @@ class WorkerDriver:
         self._finished = False
         self._leaving = False
         self._stops = 0
-        self._reload = False
         self._next_look = 0.0
         self._waiting: list[_Call] = []
         self.fault: KatibError | None = None
@@ -112,9 +112,8 @@ class WorkerDriver:
         self._stops = max(self._stops, 2 if at_once else 1)
         self._wakeup.set()
 
-    def edited(self) -> None:
-        """Heed another spec."""
-        self._reload = True
+    def look(self) -> None:
+        """Look now at what was asked in the store."""
         self._wakeup.set()
 
     def suggest(self, client: str, *, count: int, lease: float, wait: float) -> Future[Suggested] | None:
@@ -161,7 +160,6 @@ class WorkerDriver:
     def _work(self) -> None:
         try:
             with self._home.driving(self.uid, self._name) as make_sure_folder_is_there:
-                self._store.clear_requests(self.uid)
                 while not self._leaving:
                     try:
                         self._drive(make_sure_folder_is_there)
@@ -202,11 +200,6 @@ class WorkerDriver:
             while not self._leaving:
                 self._wakeup.clear()
                 make_sure_folder_is_there()
-                self._hear_requests()
-                search.stop(self._stops)
-                if self._reload:
-                    self._reload = False
-                    search.heed(self._store.experiment(self._namespace, self._name))
                 decided = self._turn(search)
                 if decided.finished:
                     with self._lock:
@@ -215,24 +208,35 @@ class WorkerDriver:
                     return
                 self._sleep(search, decided)
 
-    def _hear_requests(self) -> None:
-        if time.monotonic() < self._next_look:
-            return
+    def _hear_requests(self, search: WorkerSearch) -> None:
+        """Hear what others ask of this experiment (inside a transaction, so that its status follows what was heard)."""
         self._next_look = time.monotonic() + _LOOK_SECONDS
         requests = self._store.requests(self.uid)
-        if "kill" in requests:
-            self._stops = max(self._stops, 2)
-        elif "stop" in requests:
-            self._stops = max(self._stops, 1)
+        if "reload" in requests:
+            self._store.clear_requests(self.uid)  # what else was asked is heeded by this same transaction
+            if search.heed(self._store.experiment(self._namespace, self._name)):
+                self._stops = 0  # it was resumed, which forgot the stops before
+        self._stops = max(self._stops, _stops_of(requests))
+        search.stop(self._stops)
 
     def _sleep(self, search: WorkerSearch, decided: Plan) -> None:
+        """Wait until something happens, is due, or was asked by another process; whoever only looks writes nothing."""
         now = time.monotonic()
-        moments = [self._next_look, *(call.until for call in self._waiting)]
+        moments = [call.until for call in self._waiting]
         if search.first_end is not None:
             moments.append(search.first_end)
         if decided.wake_at is not None:
             moments.append(now + (decided.wake_at - datetime.now(UTC)).total_seconds())
-        self._wakeup.wait(max(min(moments) - now, 0.0))
+        due = min(moments, default=math.inf)
+        while not self._wakeup.wait(max(min(due, self._next_look) - time.monotonic(), 0.0)):
+            now = time.monotonic()
+            if now >= due:
+                return
+            if now >= self._next_look:
+                self._next_look = now + _LOOK_SECONDS
+                requests = self._store.requests(self.uid)
+                if "reload" in requests or _stops_of(requests) > self._stops:
+                    return
 
     def _turn(self, search: WorkerSearch) -> Plan:
         """Do what was asked for and what is due, make it durable, and answer."""
@@ -240,6 +244,7 @@ class WorkerDriver:
         self._waiting = calls  # whoever is in it is answered, whatever happens
         answered: _Answered = []
         with self._store.transaction():
+            self._hear_requests(search)
             later = [(call, _do(call, search, answered, last=True)) for call in calls if not call.asks]
             search.flush()
             for call, answer in later:
@@ -272,7 +277,7 @@ class WorkerDriver:
             self._wakeup.wait(left)
             self._wakeup.clear()
             came = search.take_points()
-        if not self._inbox.empty() or search.has_stopper or self._leaving or self._reload or self._stops:
+        if not self._inbox.empty() or search.has_stopper or self._leaving or self._stops:
             self._wakeup.set()  # what woke this up may have been somebody else
         return came
 
@@ -296,6 +301,11 @@ def _make(call: _Call, make: Callable[[], Any], answered: _Answered, *, only_err
     else:
         if not only_errors:
             answered.append((call, result, None))
+
+
+def _stops_of(requests: Collection[str]) -> int:
+    """Return what was asked as a number of stops: the second one waits for nobody."""
+    return 2 if "kill" in requests else 1 if "stop" in requests else 0
 
 
 def _answer(future: Future[Any], result: Any = None, error: BaseException | None = None) -> None:

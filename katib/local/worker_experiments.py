@@ -75,7 +75,7 @@ class WorkerExperiments:
         """Heed that the store has another spec of an experiment."""
         driver = self._of(uid)
         if driver is not None:
-            driver.edited()
+            driver.look()
 
     def release(self, uid: str) -> None:
         """Drive an experiment no longer; returns when another process may."""

@@ -85,13 +85,13 @@ class WorkerSearch:
     def __enter__(self) -> Self:
         spec = self._experiment.spec
         with contextlib.ExitStack() as stack:
-            algorithm = registry.create(self._experiment, spec.seed or 0)
             if spec.early_stopping is not None:
                 stopper = early_stoppers.create(self._experiment, spec.seed or 0)
                 watcher = Watcher(stopper, spec, wake=self._wake, stored=self._reported)
                 self._watcher = stack.enter_context(contextlib.closing(watcher))
             self._load()
-            self._suggester = stack.enter_context(contextlib.closing(Suggester(algorithm, spec, self._wake)))
+            self._suggester = self._new_suggester()
+            stack.callback(self._close_suggester)
             self._inform(self._ledger)
             self._stack = stack.pop_all()
         return self
@@ -121,9 +121,26 @@ class WorkerSearch:
 
     # -- a turn -------------------------------------------------------------------------------------------------------
 
-    def heed(self, experiment: Experiment) -> None:
-        """Take another spec over; what is known of trials stays."""
-        self._experiment = experiment.model_copy(update={"status": self._experiment.status})
+    def heed(self, experiment: Experiment) -> bool:
+        """Go on with the experiment as it is recorded: it was edited, or resumed before it had come to rest; returns whether the latter."""
+        known, self._experiment = self._experiment, experiment
+        resumed = over(known.status) and not over(experiment.status)
+        if resumed:
+            self._stops = 0
+        if known.spec != experiment.spec:
+            # A fresh algorithm answers as one that has been asked all along.
+            self._suggester.close()
+            self._suggester = self._new_suggester()
+            self._suggester.record(self._ledger)
+        return resumed
+
+    def _close_suggester(self) -> None:
+        """Close whichever it is by then."""
+        self._suggester.close()
+
+    def _new_suggester(self) -> Suggester:
+        spec = self._experiment.spec
+        return Suggester(registry.create(self._experiment, spec.seed or 0), spec, self._wake)
 
     def stop(self, stops: int) -> None:
         """Have the experiment end; from the second time on without waiting for clients."""

@@ -52,7 +52,7 @@ def test_environment_is_what_the_code_reads():
     read = set()
     for path in [*(ROOT / "katib" / "cli").rglob("*.py"), ROOT / "katib" / "local" / "home.py"]:
         read |= set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", path.read_text(encoding="utf-8")))
-    assert read - {"TERM", "XDG_DATA_HOME"} == set(ENVIRONMENT)
+    assert read - {"PATH", "TERM", "XDG_DATA_HOME"} == set(ENVIRONMENT)
 
 
 def test_exit_codes_are_those_of_the_code():

@@ -11,7 +11,9 @@ from katib.api.trial import TrialState
 from katib.engine.status import over
 from katib.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from katib.experiments.protocol import Measurement, Outcome
+from katib.local.budget import with_budget
 from katib.local.home import Home
+from katib.local.hosted_edits import record_edit
 from katib.local.runtime import WORKERS, with_runtime
 from katib.local.worker_experiments import WorkerExperiments
 from katib.store import open_store
@@ -297,10 +299,35 @@ def test_another_budget_is_heeded(search):
     made = search(parallelTrialCount=1)
     made.one("a")
     waiting = made.workers.suggest("team", "search", "b", wait=30)
-    spec = made.store.experiment("team", "search").spec
-    made.store.update_spec(made.uid, spec.model_copy(update={"parallel_trial_count": 2}))
+    record_edit(made.store, "team", "search", lambda found: with_budget(found, parallel=2), resumes=False)
     made.workers.edited(made.uid)
     assert len(waiting.result(30).trials) == 1
+
+
+def test_a_stop_that_was_answered_outlives_its_server(search):
+    made = search()
+    made.one()
+    made.workers.close()
+    made.store.request(made.uid, "kill")
+    made.serve()
+    made.until(lambda: over(made.status()), "it is stopped by the next one")
+    assert made.status().conditions[-1].type == "Stopped"
+
+
+def test_an_experiment_that_is_resumed_while_it_winds_up_goes_on(search):
+    made = search(maxTrialCount=2, parallelTrialCount=2)
+    first, second = made.one("a"), made.one("b")
+    made.workers.stop(made.uid)
+    made.until(lambda: over(made.status()), "it is over")
+    record_edit(made.store, "team", "search", lambda found: with_budget(found, max_trials=4), resumes=True)
+    made.workers.edited(made.uid)
+    made.until(lambda: not over(made.status()), "it goes on")
+    for trial, client in ((first, "a"), (second, "b")):
+        made.tell(trial.name, client)
+    while not (answer := made.ask("a")).over:
+        for trial in answer.trials:
+            made.tell(trial.name)
+    assert made.status().conditions[-1].type == "Succeeded"
 
 
 def test_what_cannot_be_recorded_is_refused_and_nothing_is_lost(search):

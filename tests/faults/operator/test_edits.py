@@ -150,7 +150,9 @@ def test_trials_that_have_not_started_are_ended_with_their_experiment(world, sta
     assert world.states() == ["Killed"] * 3
 
     def orders():
-        return sum(count for (verb, resource, _), count in operator.counts.items() if (verb, resource) == ("patch", "trials"))
+        return sum(
+            count for (verb, resource, _), count in operator.counts.items() if (verb, resource) == ("patch", "trials")
+        )
 
     world.until(lambda: orders() >= 3, what="the operator has told what it sent")
     time.sleep(0.5)

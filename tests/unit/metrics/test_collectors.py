@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from tensorboardX import SummaryWriter
 
 from katib.api.experiment import MetricsCollectorSpec
+from katib.client.reporting import report_metrics
 from katib.errors import Unsupported
 from katib.metrics.collector import make_collector
 from katib.metrics.event_file import EventFile, crc32c
 from katib.metrics.line_parser import JsonLines, TextLines
 from katib.metrics.line_reader import MAX_LINE, LineReader
-from katib.client.reporting import report_metrics
 
 
 def collector(folder, kind="StdOut", metrics=("loss", "accuracy"), **source):

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from katib.engine.status import over
 from katib.errors import Conflict, InvalidInput, KatibError, Problem, StoreUnavailable
+from katib.experiments.over import suggested_of_over
 from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
 from katib.local.runtime import WORKERS, runtime_of
 from katib.local.worker_driver import WorkerDriver
 from katib.local.worker_leases import holder_of
-from katib.local.worker_search import ClientReport, check_end, suggested_of_over
+from katib.local.worker_search import ClientReport, check_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -21,6 +21,7 @@ from katib.engine.plan import CreateTrials, RequestSuggestions, Snapshot, StartT
 from katib.engine.policy import LOCAL
 from katib.engine.status import over
 from katib.errors import Conflict, KatibError, NotFound, StoreUnavailable
+from katib.experiments.over import suggested_of_over
 from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
 from katib.local.early_stopping import MESSAGE, Watcher
 from katib.local.recording import record_status, record_trials
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from katib.store.full_store import FullStore
     from katib.store.protocol import EventKind, Summary
 
-__all__ = ["ClientReport", "WorkerSearch", "check_end", "suggested_of_over"]
+__all__ = ["ClientReport", "WorkerSearch", "check_end"]
 
 _MOST_ATTEMPTS: Final = 3
 """Clients that may lose a trial before it has failed."""
@@ -541,17 +542,6 @@ def check_end(record: TrialRecord, holder: str, client: str, how: Outcome) -> No
     if record.state in (TrialState.KILLED, TrialState.EARLY_STOPPED) or failed == (how is not Outcome.COMPLETED):
         return
     raise Conflict(f"trial {record.name!r} has ended otherwise ({record.state}): {record.message or record.reason}")
-
-
-def suggested_of_over(experiment: Experiment) -> Suggested:
-    """Return what whoever asks for trials of an experiment that is over is told."""
-    current = experiment.status.conditions[-1] if experiment.status and experiment.status.conditions else None
-    return Suggested(
-        (),
-        over=True,
-        state=current.type if current else "",
-        reason=(current.message or "") if current else "",
-    )
 
 
 def _number(text: str) -> float | None:

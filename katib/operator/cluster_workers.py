@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from katib.api.trial import TrialState
 from katib.engine.status import over
 from katib.errors import Conflict, InvalidInput, NotFound, Problem, StoreUnavailable, Unsupported
+from katib.experiments.over import suggested_of_over
 from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
 from katib.kube.back_off import BackOff
 from katib.kube.resource import LEASES
-from katib.local.worker_search import suggested_of_over
 from katib.operator import kinds
 from katib.operator.cluster_leases import TrialLease, is_run_by_callers
 from katib.operator.cluster_objects import label_selector
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
     from katib.api.experiment import Experiment
     from katib.engine.trial import TrialRecord
-    from katib.experiments.protocol import Measurement
+    from katib.experiments.protocol import Experiments, Measurement
     from katib.operator.cluster_client import ClusterClient
-    from katib.operator.cluster_experiments import ClusterExperiments
     from katib.operator.cluster_store import ClusterStore
 
 __all__ = ["ClusterWorkers"]
@@ -75,7 +74,7 @@ class ClusterWorkers:
         store: Where measurements go; None where it is not known: then trials cannot be run from here.
     """
 
-    def __init__(self, experiments: ClusterExperiments, client: ClusterClient, store: ClusterStore | None) -> None:
+    def __init__(self, experiments: Experiments, client: ClusterClient, store: ClusterStore | None) -> None:
         self._experiments = experiments
         self._client = client
         self._store = store

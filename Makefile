@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 READY  := $(VENV)/.runs
+# One more than there are processors: half of the tests' time is waiting for processes and timers.
+WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint fmt type bench proto crds verify wheel clean cluster-up cluster-down images e2e bench-cluster
@@ -29,7 +31,7 @@ demo: $(READY) ## tune a real model on real data: 20 trials, 4 at a time, with a
 	PATH="$(abspath $(BIN)):$$PATH" katib run examples/quickstart/experiment.yaml --replace
 
 test: setup ## run all tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: setup ## formatting, lint rules, types and import contracts
 	$(BIN)/ruff format --check .

@@ -476,6 +476,8 @@ class WorkerSearch:
                         raise
                     except KatibError as error:
                         self._refused[id(report)] = error
+                        if (lease := self._leases.get(report.trial)) is not None:
+                            lease.reports.pop(report.request_id, None)  # sent again, it is refused again
             if self._watcher is not None:
                 self._tell_stopper(report for report in reports if id(report) not in self._refused)
         if self._ending:

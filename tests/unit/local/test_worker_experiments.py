@@ -378,3 +378,26 @@ def test_what_its_template_runs_is_not_given_to_callers(search):
     made.store.create_experiment(document)
     with pytest.raises(Conflict, match="run by its template"):
         made.workers.suggest("team", "jobs", "a").result(30)
+
+
+def test_what_the_database_refuses_of_one_client_costs_the_others_nothing(search, monkeypatch):
+    made = search(parallelTrialCount=2)
+    good, bad = made.one("a"), made.one("b")
+    append = made.store.append_reports
+
+    def refusing(uid, reports):
+        if any(report.trial == bad.name for report in reports):
+            raise InvalidInput("it does not fit")
+        append(uid, reports)
+
+    monkeypatch.setattr(made.store, "append_reports", refusing)
+    with made.store.transaction():  # so that both come into one turn
+        told = made.workers.report("team", "search", good.name, "a", LOSS, request_id="r1")
+        refused = made.workers.report("team", "search", bad.name, "b", LOSS, request_id="r2")
+        time.sleep(0.1)
+    assert not told.result(30).should_stop
+    with pytest.raises(InvalidInput, match="does not fit"):
+        refused.result(30)
+    monkeypatch.undo()
+    made.report(bad.name, 0.5, "b", request_id="r2")
+    assert [len(made.store.series(made.uid, trial.name)) for trial in (good, bad)] == [1, 1]

@@ -28,7 +28,7 @@ from katib.client.models import (
     katib_model,
 )
 from katib.client.trial_jobs import BASE_IMAGE_PYTORCH
-from katib.client.tuning import PYPI, Tuning
+from katib.client.tuning import Tuning
 from katib.client.views.formatters import TrialList
 from katib.client.waiting import changes_of, has_condition, wait_for
 from katib.engine.status import over
@@ -242,7 +242,7 @@ class KatibClient:
         resources_per_trial: Any = None,
         retain_trials: bool = False,
         packages_to_install: Sequence[str] | None = None,
-        pip_index_urls: Sequence[str] | None = [PYPI],
+        pip_index_urls: Sequence[str] | None = None,
         metrics_collector_config: Mapping[str, Any] = {"kind": "StdOut"},
         trial_active_deadline_seconds: int | None = None,
         *,
@@ -298,7 +298,7 @@ class KatibClient:
             resources_per_trial: A dict of cpu, memory and gpu, a ``V1ResourceRequirements``, or ``TrainerResources`` for a PyTorchJob.
             retain_trials: Keep the jobs on the cluster when they have ended.
             packages_to_install: What pip installs before the function is called.
-            pip_index_urls: Where pip looks for them.
+            pip_index_urls: Where pip looks for them; None for where it is set up to look.
             metrics_collector_config: ``{"kind": "StdOut"}``, or ``{"kind": "Push"}`` for a function that calls ``report_metrics``.
             trial_active_deadline_seconds: How long a trial may take.
             retries: How often a trial that fails is tried again.

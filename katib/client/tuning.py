@@ -17,9 +17,8 @@ from katib.errors import InvalidInput, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["PYPI", "Tuning"]
+__all__ = ["Tuning"]
 
-PYPI: Final = "https://pypi.org/simple"
 _OBJECTIVE: Final = "objective"
 """What a returned number is called where nobody gave it a name."""
 
@@ -159,7 +158,7 @@ class Tuning:
         distributed = self.resources_per_trial if isinstance(self.resources_per_trial, TrainerResources) else None
         # As Katib: one process on one worker needs no launcher.
         launched = distributed is not None and (distributed.num_workers, distributed.num_procs_per_worker) != (1, 1)
-        urls = _texts("pip_index_urls", self.pip_index_urls) or [PYPI]
+        urls = _texts("pip_index_urls", self.pip_index_urls)
         return TrialProgram(
             objective=read_objective(self.objective, [str(name) for name in self.parameters]),
             kinds={one.name: one.parameter_type for one in space},
@@ -168,7 +167,7 @@ class Tuning:
             constants=constants,
             push=self.metrics_collector_config.get("kind") == "Push",
             packages=_texts("packages_to_install", self.packages_to_install),
-            index_urls=[] if urls == [PYPI] else urls,
+            index_urls=urls,
             launched=launched,
         )
 

@@ -36,7 +36,7 @@ METHODS = {
         "resources_per_trial": None,
         "retain_trials": False,
         "packages_to_install": None,
-        "pip_index_urls": ["https://pypi.org/simple"],
+        "pip_index_urls": None,  # in Katib the public index, where pip looks in any case unless it is set up otherwise
         "metrics_collector_config": {"kind": "StdOut"},
         "trial_active_deadline_seconds": None,
     },

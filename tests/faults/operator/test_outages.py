@@ -9,9 +9,9 @@ from world import condition, experiment, state, status, tell
 
 from katib.operator.kinds import SUGGESTIONS
 
-AWAY = 6.0
+AWAY = 8.0
 """Seconds in which requests are counted. A longer outage has fewer of them, as pauses grow."""
-UNDER_WAY = 4.0
+UNDER_WAY = 6.0
 """Seconds in which what was under way when a server went is tried again a few times."""
 
 

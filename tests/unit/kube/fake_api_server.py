@@ -90,6 +90,7 @@ class Handler(BaseHTTPRequestHandler):
         verb = "watch" if query.get("watch") else self.command.lower()
         with api.changed:
             api.requests.append((time.monotonic(), verb, query))
+            self.epoch = api.epoch  # a watch that is counted is ended by whoever ends watches
         if api.token and self.headers.get("Authorization") != f"Bearer {api.token}":
             self.answer(401, status(401, "Unauthorized", "Unauthorized"))
         elif api.answers:
@@ -250,7 +251,7 @@ class FakeApiServer:
             handler.event("ERROR", gone)
             handler.end_stream()
             return
-        epoch = self.epoch
+        epoch = handler.epoch
         while True:
             with self.changed:
                 while self.epoch == epoch and self.version <= since:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from katib.algorithm.checked import suggest
@@ -37,6 +38,8 @@ class Answer:
     error: str = ""
     details: str = ""
     """The traceback of a failure nobody planned for, for the log; empty otherwise."""
+    seconds: float = 0.0
+    """How long it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class Suggester:
         algorithm: A fresh instance.
         spec: The defaulted spec, to translate trials into the algorithm's history.
         wake: Called from the worker thread when an answer is there, never after ``close``.
+
+    Attributes:
+        last_seconds: How long the algorithm took for its last answer.
     """
 
     def __init__(self, algorithm: Algorithm, spec: ExperimentSpec, wake: Callable[[], None]) -> None:
@@ -69,6 +75,7 @@ class Suggester:
         self._resting_at: int | None = None
         self._exhausted = False
         self._error = ""
+        self.last_seconds = 0.0
         # A fit cannot be interrupted, and nothing is lost when the process ends in the middle of one.
         self._thread = threading.Thread(target=self._work, name="suggestions", daemon=True)
         self._thread.start()
@@ -107,6 +114,7 @@ class Suggester:
             answer = self._answers.get_nowait()
         except queue.Empty:
             return None
+        self.last_seconds = answer.seconds
         if self._asked is not None:
             count, active, ended = self._asked
             if answer.error:
@@ -127,7 +135,9 @@ class Suggester:
     def _work(self) -> None:
         history = History()
         while (request := self._requests.get()) is not None:
-            self._answers.put(self._answer(history, request))
+            began = time.monotonic()
+            answer = self._answer(history, request)
+            self._answers.put(replace(answer, seconds=time.monotonic() - began))
             with self._lock:
                 if not self._closed:
                     self._wake()

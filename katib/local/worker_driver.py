@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.errors import KatibError, RunnerError, StoreUnavailable
-from katib.local.worker_search import ClientReport, WorkerSearch
+from katib.local.worker_search import STATUS_SECONDS, ClientReport, WorkerSearch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -225,6 +225,8 @@ class WorkerDriver:
         moments = [call.until for call in self._waiting]
         if search.first_end is not None:
             moments.append(search.first_end)
+        if search.unsaved_since is not None:
+            moments.append(search.unsaved_since + STATUS_SECONDS)
         if decided.wake_at is not None:
             moments.append(now + (decided.wake_at - datetime.now(UTC)).total_seconds())
         due = min(moments, default=math.inf)
@@ -253,7 +255,9 @@ class WorkerDriver:
             search.take_in()
             decided = search.settle()
             asking = [call for call in calls if call.asks]
-            if asking and search.ask(decided) and self._answers_quickly(search):
+            # A quick algorithm's points are recorded with the end of the trial that made room for them.
+            quick = search.answers_in < _QUICK_SECONDS
+            if calls and quick and search.ask(decided) and self._answers_quickly(search):
                 decided = search.settle()
             now = time.monotonic()
             for call in asking:

@@ -32,18 +32,20 @@ from katib.store.protocol import TrialReport
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from katib.api.experiment import Experiment
+    from katib.api.experiment import Experiment, ExperimentStatus
     from katib.engine.plan import Plan
     from katib.engine.trial import TrialRecord
     from katib.experiments.protocol import Measurement
     from katib.store.full_store import FullStore
     from katib.store.protocol import EventKind, Summary
 
-__all__ = ["ClientReport", "WorkerSearch", "check_end"]
+__all__ = ["STATUS_SECONDS", "ClientReport", "WorkerSearch", "check_end"]
 
 _MOST_ATTEMPTS: Final = 3
 """Clients that may lose a trial before it has failed."""
 _LEASE_AFTER_RESTART: Final = 60.0
+STATUS_SECONDS: Final = 0.2
+"""After which a status is recorded that differs in who runs what only; with the next end of a trial it is in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,9 @@ class WorkerSearch:
         store: Asked inside the transaction of a turn.
         experiment: As it is recorded.
         wake: Called by other threads when there is something to take in.
+
+    Attributes:
+        unsaved_since: Since when a status waits to be recorded, by the monotonic clock; None for none.
     """
 
     def __init__(self, store: FullStore, experiment: Experiment, wake: Callable[[], None]) -> None:
@@ -80,6 +85,7 @@ class WorkerSearch:
         self._refused: dict[int, KatibError] = {}
         self._ending: dict[str, dict[str, Summary]] = {}
         self._stops = 0
+        self.unsaved_since: float | None = None
         self._watcher: Watcher | None = None
         self._stack = contextlib.ExitStack()
 
@@ -156,6 +162,11 @@ class WorkerSearch:
     def is_computing(self) -> bool:
         """Whether the algorithm works on an answer."""
         return self._suggester.is_computing
+
+    @property
+    def answers_in(self) -> float:
+        """How many seconds the algorithm took for its last answer."""
+        return self._suggester.last_seconds
 
     @property
     def first_end(self) -> float | None:
@@ -237,14 +248,29 @@ class WorkerSearch:
             self._watcher.record(records)
 
     def write(self, decided: Plan) -> None:
-        """Put everything that was changed into the store."""
+        """Put everything that was changed into the store; a status that differs in who runs what only may follow a moment later."""
         if self._dirty:
             record_trials(self._store, self.uid, self._dirty.values())
             if self._jobs:
                 self._store.save_jobs(self.uid, self._jobs)
             self._dirty, self._jobs = {}, {}
-        if decided.status != self._experiment.status:
+        if decided.status == self._experiment.status:
+            self.unsaved_since = None
+            return
+        now = time.monotonic()
+        if self.unsaved_since is None:
+            self.unsaved_since = now
+        if not self._is_minor(decided.status) or now - self.unsaved_since >= STATUS_SECONDS:
             self._experiment = record_status(self._store, self._experiment, decided.status)
+            self.unsaved_since = None
+
+    def _is_minor(self, status: ExperimentStatus) -> bool:
+        """Whether a status differs from the recorded one in nothing but trials that began: their own records say so already."""
+        known = self._experiment.status
+        if known is None:
+            return False
+        begun = {"trials_pending": status.trials_pending, "trials_running": status.trials_running}
+        return known.model_copy(update=begun) == status
 
     def _event(self, reason: str, message: str, *, kind: EventKind = "Normal", trial: str | None = None) -> None:
         self._store.record_event(self.uid, reason, message, kind=kind, trial=trial)

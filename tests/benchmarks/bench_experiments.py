@@ -204,7 +204,7 @@ async def asking(address: str) -> list[Row]:
         )
         rate = len(together) / (time.perf_counter() - started)
     return [
-        ("ask and tell, 1 client: ask, report, complete: p50", 1000 * alone[len(alone) // 2], "ms", "<= 8"),
+        ("ask and tell, 1 client: ask for a trial and complete it: p50", 1000 * alone[len(alone) // 2], "ms", "<= 8"),
         ("ask and tell, 1 client: p95", 1000 * alone[len(alone) * 95 // 100], "ms", ""),
         (f"ask and tell, {CLIENTS} clients", rate, "trials/s", ">= 300"),
     ]

@@ -1,9 +1,7 @@
 """Many experiments in one process: what driving them costs while their trials run, and how fast small ones come to their end."""
 
-import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -68,7 +66,7 @@ def wait(condition):
 
 
 def driving(experiments, count, seconds):
-    """CPU of this process while ``count`` experiments have one running trial each, which prints each second."""
+    """Rows: what it costs this process that many experiments have one running trial each, which prints each second."""
     script = 'while true; do echo "loss=$1"; sleep 1; done'
     begun = time.perf_counter()
     for index in range(count):
@@ -79,55 +77,46 @@ def driving(experiments, count, seconds):
         found = experiments.find("default", ExperimentQuery(limit=1000)).experiments
         return sum(each.status.trials_running for each in found) == count
 
-    started = wait(running)
+    wait(running)
     before, begun = cpu(), time.perf_counter()
     time.sleep(seconds)
     share = (cpu() - before) / (time.perf_counter() - begun)
-    print(f"{count} experiments created in {created:.2f} s, all with a running trial {started:.2f} s later")
-    print(f"driving them: {100 * share:.1f} % of one CPU ({1000 * share / count:.2f} ms per experiment and second)")
     polls, begun = 200, time.perf_counter()
-    _, cursor = experiments.changes("default", None, ""), ""
+    cursor = ""
     for _ in range(polls):
         cursor = experiments.changes("default", None, cursor).cursor
-    print(f"changes of the namespace: {1000 * (time.perf_counter() - begun) / polls:.2f} ms")
-    begun = time.perf_counter()
-    for _ in range(polls):
-        cursor = experiments.changes("default", "long-0", cursor if cursor.startswith('["one"') else "").cursor
-    print(f"changes of one experiment: {1000 * (time.perf_counter() - begun) / polls:.2f} ms")
+    of_namespace = 1000 * (time.perf_counter() - begun) / polls
     begun = time.perf_counter()
     for index in range(count):
         experiments.stop("default", f"long-{index}", at_once=True)
-    stopped = wait(lambda: not experiments.find("default", ExperimentQuery(states=["Running"])).experiments)
-    print(f"all stopped {time.perf_counter() - begun:.2f} s after the first was asked to ({stopped:.2f} s waited)")
+    wait(lambda: not experiments.find("default", ExperimentQuery(states=["Running"])).experiments)
+    stopped = time.perf_counter() - begun
+    return [
+        (f"{count} experiments of this process: created", created, "s", ""),
+        ("  driving them, one running trial each", 100 * share, "% of a CPU", ""),
+        ("  changes of their namespace", of_namespace, "ms", ""),
+        ("  all stopped", stopped, "s", ""),
+    ]
 
 
 def trials(experiments, count, parallel):
-    """How long trials take that do nothing."""
+    """Rows: how long trials take that do nothing."""
     text = document("quick", script='echo "loss=$1"', trials=count, parallel=parallel)
     begun = time.perf_counter()
     experiments.create("default", text)
     while not over(experiments.get("default", "quick").status):
         time.sleep(0.02)
     seconds = time.perf_counter() - begun
-    print(f"{count} trials, {parallel} at a time: {seconds:.2f} s, {1000 * seconds / count:.1f} ms per trial")
+    return [(f"{count} empty trials of this process, {parallel} at a time", 1000 * seconds / count, "ms/trial", "")]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--experiments", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--trials", type=int, default=100)
-    options = parser.parse_args()
+def measure():
+    """Return the figures."""
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
         with open_store(home.store_path) as store, LocalExperiments(home, store) as experiments:
             try:
-                trials(experiments, options.trials, 4)
-                driving(experiments, options.experiments, options.seconds)
+                return [*trials(experiments, 100, 4), *driving(experiments, 50, 10.0)]
             finally:
                 for each in experiments.find(None, ExperimentQuery(limit=1000)).experiments:
                     experiments.delete("default", each.metadata.name)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -65,12 +65,9 @@ def record_trials(connection: Connection, uid: str, records: Sequence[TrialRecor
     _check_names(rows, list(keys))
     change = next_change(connection)
     latest = {row["trial_index"]: {**row, "change": change} for row in rows}
-    inherited = connection.execute(_INHERITED, {"experiment": experiment}).mappings().one()
-    new = [
-        {**row, **inherited, "experiment_id": experiment, "uid": uuid.uuid4().hex}
-        for index, row in latest.items()
-        if (index, row["name"]) not in keys
-    ]
+    unknown = [row for index, row in latest.items() if (index, row["name"]) not in keys]
+    inherited = connection.execute(_INHERITED, {"experiment": experiment}).mappings().one() if unknown else {}
+    new = [{**row, **inherited, "experiment_id": experiment, "uid": uuid.uuid4().hex} for row in unknown]
     known = [{**row, "key": keys[index, row["name"]]} for index, row in latest.items() if (index, row["name"]) in keys]
     assignments = {record.index: record.assignments for record in records}
     if new:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import tempfile
@@ -21,7 +22,7 @@ from katib.store.sql.tracking_tables import parameter_names, parameters, run_tag
 from katib.store.tracking.records import NewRun
 from katib.testing.database_servers import MariadbServer, PostgresqlServer
 
-RUNS = 10_000
+RUNS = int(os.environ.get("KATIB_BENCH_RUNS", "10000"))
 POINTS = 300_000
 PIECE = 10_000
 

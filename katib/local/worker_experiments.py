@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.engine.status import over
-from katib.errors import Conflict, InvalidInput, KatibError, Problem, StoreUnavailable
+from katib.errors import Conflict, InvalidInput, KatibError, StoreUnavailable
+from katib.experiments.asking import check_asking
 from katib.experiments.over import suggested_of_over
 from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
 from katib.local.runtime import WORKERS, runtime_of
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkerExperiments"]
 
-_LONGEST_NAME: Final = 255
-_LONGEST_LEASE: Final = 86_400.0
-_MOST_TRIALS: Final = 1_000
 _LET_GO_SECONDS: Final = 10.0
 
 
@@ -112,7 +111,7 @@ class WorkerExperiments:
         return self._ask(
             namespace,
             experiment,
-            [*_client_problems(client_id), *_lease_problems(lease), *_count_problems(count)],
+            partial(check_asking, client_id, lease=lease, count=count),
             lambda driver: driver.suggest(client_id, count=count, lease=lease, wait=max(wait, 0.0)),
             suggested_of_over,
         )
@@ -124,7 +123,7 @@ class WorkerExperiments:
         return self._ask(
             namespace,
             experiment,
-            [*_client_problems(client_id), *_lease_problems(lease)],
+            partial(check_asking, client_id, lease=lease),
             lambda driver: driver.heartbeat(client_id, trials, lease),
             lambda found: [
                 HeldTrial(name, lost=True, should_stop=True, reason=_over_sentence(found)) for name in trials
@@ -150,7 +149,7 @@ class WorkerExperiments:
         return self._ask(
             namespace,
             experiment,
-            [*_client_problems(client_id), *_measurement_problems(measurements)],
+            partial(check_asking, client_id, measurements=measurements),
             lambda driver: driver.report(ClientReport(trial, client_id, measurements, request_id)),
             without,
         )
@@ -178,7 +177,7 @@ class WorkerExperiments:
         return self._ask(
             namespace,
             experiment,
-            [*_client_problems(client_id), *_measurement_problems(measurements)],
+            partial(check_asking, client_id, measurements=measurements),
             lambda driver: driver.complete(ClientReport(trial, client_id, measurements, request_id), outcome, message),
             without,
         )
@@ -193,7 +192,7 @@ class WorkerExperiments:
         return self._ask(
             namespace,
             experiment,
-            _client_problems(client_id),
+            partial(check_asking, client_id),
             lambda driver: driver.should_stop(trial, client_id),
             without,
         )
@@ -202,13 +201,15 @@ class WorkerExperiments:
         self,
         namespace: str,
         experiment: str,
-        problems: Sequence[Problem],
+        check: Callable[[], None],
         of_driver: Callable[[WorkerDriver], Future[Any] | None],
         of_over: Callable[[Experiment], Any],
     ) -> Future[Any]:
         """Ask who drives an experiment; or, if it is over, answer from what is recorded."""
-        if problems:
-            return _failed(InvalidInput(problems))
+        try:
+            check()
+        except InvalidInput as error:
+            return _failed(error)
         with self._lock:
             driver = self._drivers.get(self._uids.get((namespace, experiment), ""))
         asked = None if driver is None else of_driver(driver)
@@ -243,31 +244,3 @@ def _failed(error: KatibError) -> Future[Any]:
     future: Future[Any] = Future()
     future.set_exception(error)
     return future
-
-
-def _client_problems(client_id: str) -> list[Problem]:
-    if not client_id:
-        return [Problem("client_id", "is required: a name of the worker's own that stays the same after a restart")]
-    if len(client_id) > _LONGEST_NAME:
-        return [Problem("client_id", f"must have at most {_LONGEST_NAME} characters", client_id)]
-    return []
-
-
-def _lease_problems(lease: float) -> list[Problem]:
-    if 0 < lease <= _LONGEST_LEASE:
-        return []
-    return [Problem("lease", f"must be more than 0 and at most {_LONGEST_LEASE:g} seconds", lease)]
-
-
-def _count_problems(count: int) -> list[Problem]:
-    if 1 <= count <= _MOST_TRIALS:
-        return []
-    return [Problem("count", f"must be from 1 to {_MOST_TRIALS}", count)]
-
-
-def _measurement_problems(measurements: Sequence[Measurement]) -> list[Problem]:
-    return [
-        Problem(f"measurements[{index}].metric", f"must have from 1 to {_LONGEST_NAME} characters", each.name)
-        for index, each in enumerate(measurements)
-        if not 1 <= len(each.name) <= _LONGEST_NAME
-    ]

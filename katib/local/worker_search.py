@@ -21,6 +21,7 @@ from katib.engine.plan import CreateTrials, RequestSuggestions, Snapshot, StartT
 from katib.engine.policy import LOCAL
 from katib.engine.status import over
 from katib.errors import Conflict, KatibError, NotFound, StoreUnavailable
+from katib.experiments.asking import MOST_CLIENTS_OF_A_TRIAL
 from katib.experiments.over import suggested_of_over
 from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
 from katib.local.early_stopping import MESSAGE, Watcher
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["STATUS_SECONDS", "ClientReport", "WorkerSearch", "check_end"]
 
-_MOST_ATTEMPTS: Final = 3
-"""Clients that may lose a trial before it has failed."""
 _LEASE_AFTER_RESTART: Final = 60.0
 STATUS_SECONDS: Final = 0.2
 """After which a status is recorded that differs in who runs what only; with the next end of a trial it is in any case."""
@@ -331,7 +330,7 @@ class WorkerSearch:
             self._event("WorkerLost", f"Its {silent}", kind="Warning", trial=name)
             if record.stopping is not None:
                 self._finish(record, outcome.JobOutcome("failed", message=silent))
-            elif record.attempt >= _MOST_ATTEMPTS:
+            elif record.attempt >= MOST_CLIENTS_OF_A_TRIAL:
                 message = f"Trial has failed: {silent}, the last of {record.attempt}"
                 self._update(
                     replace(record, state=TrialState.FAILED, finished=_now(), reason="WorkerLost", message=message)

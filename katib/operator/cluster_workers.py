@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from katib.api.trial import TrialState
 from katib.engine.status import over
-from katib.errors import Conflict, InvalidInput, NotFound, Problem, StoreUnavailable, Unsupported
+from katib.errors import Conflict, NotFound, StoreUnavailable, Unsupported
+from katib.experiments.asking import MOST_CLIENTS_OF_A_TRIAL, check_asking
 from katib.experiments.over import suggested_of_over
 from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
 from katib.kube.back_off import BackOff
@@ -38,16 +39,12 @@ _WAITING: Final = 32
 """Threads for calls that may wait: for trials, or for the operator."""
 _QUICK: Final = 8
 """And for the others, which keep leases and never wait for those."""
-_MOST_TAKERS: Final = 3
-"""Clients that may lose a trial before it has failed."""
 _LOOK_AGAIN: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 _FOR_MORE: Final = 1.0
 """Seconds for which somebody who wants several trials and could have one waits for the others."""
 _TO_END: Final = 20.0
 """Seconds that the operator gets to take down how a trial ended."""
-_LONGEST_NAME: Final = 255
-_LONGEST_LEASE: Final = 86_400.0
 _THE_END: Final = "the-end"
 """The request id of a trial's last report, which is its only one of that kind."""
 _MOST_BUSY: Final = 1_000
@@ -157,7 +154,7 @@ class ClusterWorkers:
     # -- giving out ---------------------------------------------------------------------------------------------------
 
     def _suggest(self, namespace: str, name: str, client: str, *, count: int, seconds: float, wait: float) -> Suggested:
-        _check(client, seconds, count=count)
+        check_asking(client, lease=seconds, count=count)
         began = time.monotonic()
         until = began + wait
         pauses = BackOff(_LOOK_AGAIN, _LONGEST_PAUSE)
@@ -205,7 +202,7 @@ class ClusterWorkers:
     def _take(self, experiment: Experiment, lease: TrialLease, client: str, seconds: float) -> TrialLease | None:
         """Put a Lease into a client's hands; None where somebody else was quicker, or it was lost too often."""
         namespace = experiment.metadata.namespace or ""
-        if lease.holder != client and lease.taken >= _MOST_TAKERS:
+        if lease.holder != client and lease.taken >= MOST_CLIENTS_OF_A_TRIAL:
             said = f"client {lease.holder!r} was silent for {lease.seconds:g} s, the last of {lease.taken}"
             self._write(namespace, lease.name, lease.end_patch("broken", "WorkerLost", said))
             return None
@@ -226,7 +223,7 @@ class ClusterWorkers:
     def _heartbeat(
         self, namespace: str, name: str, client: str, trials: tuple[str, ...], seconds: float | None
     ) -> list[HeldTrial]:
-        _check(client, seconds)
+        check_asking(client, lease=seconds)
         experiment = self._experiment(namespace, name)
         if not trials:
             trials = tuple(each.name for each in self._leases(experiment) if each.holder == client and each.is_open)
@@ -258,7 +255,7 @@ class ClusterWorkers:
         return HeldTrial(trial, lost=True, should_stop=True, reason=said)
 
     def _report(self, namespace: str, name: str, said: _Said) -> StopOrder:
-        _check(said.client, None)
+        check_asking(said.client, measurements=said.measurements)
         experiment = self._experiment(namespace, name)
         with self._one_at_a_time(namespace, said.trial):
             for _ in range(_ATTEMPTS):
@@ -311,7 +308,7 @@ class ClusterWorkers:
             time.sleep(_LOOK_AGAIN)
 
     def _complete(self, namespace: str, name: str, said: _Said, outcome: Outcome, message: str) -> TrialRecord:
-        _check(said.client, None)
+        check_asking(said.client, measurements=said.measurements)
         experiment = self._experiment(namespace, name)
         with self._one_at_a_time(namespace, said.trial):
             for _ in range(_ATTEMPTS):
@@ -405,18 +402,6 @@ class ClusterWorkers:
             lock = self._busy.setdefault((namespace, trial), threading.Lock())
         with lock:
             yield
-
-
-def _check(client: str, seconds: float | None, *, count: int = 1) -> None:
-    found = []
-    if not 0 < len(client) <= _LONGEST_NAME:
-        found.append(Problem("client_id", f"must have 1 to {_LONGEST_NAME} characters", client))
-    if seconds is not None and not 0 < seconds <= _LONGEST_LEASE:
-        found.append(Problem("lease", f"must be more than 0 and at most {_LONGEST_LEASE:g} seconds", seconds))
-    if count < 1:
-        found.append(Problem("count", "must be at least 1", count))
-    if found:
-        raise InvalidInput(found)
 
 
 def _place(experiment: Experiment, trial: str) -> dict[str, str]:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import grpc
 
-from katib.errors import InvalidInput, KatibError, Problem, StoreUnavailable
+from katib.errors import KatibError, StoreUnavailable
 from katib.rpc.experiments_errors import failure_of
 from katib.rpc.experiments_outage import Attempts
 from katib.rpc.experiments_stub import ExperimentsStub
+from katib.rpc.server_access import open_channel, token_metadata
 from katib.rpc.services import MESSAGE_OPTIONS
 
 if TYPE_CHECKING:
@@ -69,14 +70,7 @@ class Connection:
         self._token = token
         self._token_file = token_file
         self._outage = outage
-        if root_ca is None:
-            self._channel = grpc.insecure_channel(address, options=_OPTIONS)
-        else:
-            try:
-                certificates = root_ca.read_bytes()
-            except OSError as error:
-                raise InvalidInput([Problem("root_ca", f"cannot be read: {error.strerror}", str(root_ca))]) from error
-            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(certificates), options=_OPTIONS)
+        self._channel = open_channel(address, root_ca, _OPTIONS)
         self._stub = ExperimentsStub(self._channel)
         self._closed = threading.Event()
         self._later = _Later()
@@ -130,15 +124,7 @@ class Connection:
         Raises:
             StoreUnavailable: The token cannot be read.
         """
-        token = self._token
-        if self._token_file is not None:
-            try:
-                token = self._token_file.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise StoreUnavailable(
-                    f"the server at {self.address} cannot be asked: the token cannot be read: {error}"
-                ) from error
-        return [("authorization", f"Bearer {token}")] if token else []
+        return token_metadata("the server", self.address, self._token, self._token_file)
 
     # -- streams ------------------------------------------------------------------------------------------------------
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import grpc
 
-from katib.errors import InvalidInput, NotFound, Problem, StoreUnavailable
+from katib.errors import NotFound, StoreUnavailable
 from katib.rpc import store_v1 as wire
 from katib.rpc.recording_text import experiment_text, job_text, trial_text
 from katib.rpc.remote_errors import store_error
+from katib.rpc.server_access import open_channel, token_metadata
 from katib.rpc.services import MESSAGE_OPTIONS
 from katib.rpc.tracking_stub import StoreStub
 from katib.store.protocol import Summary
@@ -77,14 +78,7 @@ class StoreClient:
         self._token = token
         self._token_file = token_file
         self._deadline = deadline
-        if root_ca is None:
-            self._channel = grpc.insecure_channel(address, options=_OPTIONS)
-        else:
-            try:
-                certificates = root_ca.read_bytes()
-            except OSError as error:
-                raise InvalidInput([Problem("root_ca", f"cannot be read: {error.strerror}", str(root_ca))]) from error
-            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(certificates), options=_OPTIONS)
+        self._channel = open_channel(address, root_ca, _OPTIONS)
         self._stub = StoreStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -246,15 +240,7 @@ class StoreClient:
             raise StoreUnavailable(f"the store at {self._address} cannot be asked: {error}") from error
 
     def _metadata(self) -> list[tuple[str, str]]:
-        token = self._token
-        if self._token_file is not None:
-            try:
-                token = self._token_file.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise StoreUnavailable(
-                    f"the store at {self._address} cannot be asked: the token cannot be read: {error}"
-                ) from error
-        return [("authorization", f"Bearer {token}")] if token else []
+        return token_metadata("the store", self._address, self._token, self._token_file)
 
 
 def _namespace(experiment: Experiment) -> str:

@@ -26,6 +26,7 @@ def main() -> None:
     options.add_argument("--backend", choices=["local", "grpc", "kubernetes"], default="local")
     options.add_argument("--address", help="of the server, for grpc; else KATIB_SERVER")
     options.add_argument("--trials", type=int, default=12)
+    options.add_argument("--image", default="python:3.11-slim", help="of a cluster's trials")
     chosen = options.parse_args()
 
     with katib.KatibClient(backend=chosen.backend, address=chosen.address) as client:
@@ -42,7 +43,7 @@ def main() -> None:
             additional_metric_names=["accuracy"],
             max_trial_count=chosen.trials,
             parallel_trial_count=4,
-            base_image="docker.io/library/python:3.11-slim",  # of a cluster's trials
+            base_image=chosen.image,
             seed=1,
         )
     print(f"best loss {result.best_value:.4f} with {result.best_parameters}")

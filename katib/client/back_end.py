@@ -157,9 +157,22 @@ _OPEN: Final[dict[BackEnd, Callable[[Place, ExitStack], Experiments]]] = {
 }
 
 
-def default_namespace() -> str:
-    """Return the namespace where none is named: the pod's, or ``default``."""
+def default_namespace(place: Place, backend: BackEnd) -> str:
+    """Return the namespace where none is named: the pod's, on a cluster the one of the kubeconfig's context, or ``default``."""
     try:
         return (_POD / "namespace").read_text(encoding="utf-8").strip() or "default"
     except OSError:
-        return "default"
+        return (_namespace_of_context(place) if backend == "kubernetes" else None) or "default"
+
+
+def _namespace_of_context(place: Place) -> str | None:
+    """Return what ``kubectl`` would take; None where the kubeconfig says nothing, or cannot be read, which connecting tells better."""
+    from kubernetes import config
+
+    try:
+        contexts, current = config.list_kube_config_contexts(place.config_file)
+    except config.ConfigException:
+        return None
+    chosen = current if place.context is None else next((one for one in contexts if one["name"] == place.context), None)
+    namespace: str | None = (chosen or {}).get("context", {}).get("namespace")
+    return namespace

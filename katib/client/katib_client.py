@@ -79,7 +79,8 @@ class KatibClient:
         config_file: A kube-config file (backend ``kubernetes``).
         context: Of that file.
         client_configuration: A ``kubernetes.client.Configuration`` instead of both.
-        namespace: Where experiments are that are named without one; by default the pod's, or ``default``.
+        namespace: Where experiments are that are named without one; by default the pod's; on a cluster else that
+            of the kubeconfig's context; else ``default``.
         backend: ``local``, ``grpc`` or ``kubernetes``. By default what the other arguments are for; else ``grpc`` where KATIB_SERVER is
             set, ``kubernetes`` where KUBECONFIG is set or in a pod, and ``local`` everywhere else.
         address: ``HOST:PORT`` of ``katib up`` or of a cluster's API server (backend ``grpc``); by default KATIB_SERVER.
@@ -132,9 +133,9 @@ class KatibClient:
             patience=patience,
         )
         self.backend: BackEnd = place.chosen()
-        self.namespace = namespace or default_namespace()
         self._stack = contextlib.ExitStack()
         self._experiments = place.opened(self.backend, self._stack) if experiments is None else experiments
+        self.namespace = namespace or default_namespace(place, self.backend)
         # Whether trials are processes of this machine's Python; an image has its own.
         self._runs_here = self.backend == "local" and runtime in {None, "process"}
         self._begun: dict[tuple[str, str], None] = {}

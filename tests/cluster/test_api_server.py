@@ -3,12 +3,14 @@
 import base64
 import contextlib
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 import yaml
+from cluster_access import Kubernetes
 from singlenode.images import image_name
 
 import katib
@@ -136,6 +138,29 @@ def test_a_function_is_tuned_on_the_cluster_from_a_workstation(operated):
         client.delete_experiment("workstation")
         with pytest.raises(NotFound):
             client.get_experiment("workstation")
+
+
+def test_the_example_runs_on_the_cluster_with_one_argument_changed(operated, tmp_path):
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_bytes(Path(operated.kubernetes.kubeconfig).read_bytes())
+    chosen = Kubernetes(kubeconfig)
+    chosen.kubectl("config", "set-context", "--current", f"--namespace={operated.namespace}")
+    done = subprocess.run(
+        [
+            *(sys.executable, str(ROOT / "examples" / "python" / "sweep.py"), "--backend", "kubernetes"),
+            *("--trials", "4", "--image", image_name("trial")),
+        ],
+        env={**os.environ, "KUBECONFIG": str(kubeconfig)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "best loss" in done.stdout
+    found = operated.kubernetes.get("experiments", "--namespace", operated.namespace)["items"]
+    swept = [each for each in found if each["metadata"]["name"].startswith("train-")]
+    assert [each["status"]["trialsSucceeded"] for each in swept] == [4]
 
 
 # -- over the API server, which runs in the cluster as it is shipped --------------------------------------------------

@@ -324,3 +324,29 @@ class TestDbManager:
         assert (log.metric.name, log.metric.value, log.time_stamp) == ("loss", "0.5", "2026-01-02T03:04:05Z")
         with pytest.raises(StoreUnavailable, match="INTERNAL: sql: no rows"):
             client.get("absent")
+
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: mine
+clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}]
+users: [{name: u, user: {}}]
+contexts:
+- {name: mine, context: {cluster: c, user: u, namespace: team-a}}
+- {name: other, context: {cluster: c, user: u}}
+"""
+
+
+def test_on_a_cluster_the_namespace_is_that_of_the_context(tmp_path):
+    config = tmp_path / "config"
+    config.write_text(KUBECONFIG)
+    for arguments, namespace in (
+        ({}, "team-a"),
+        ({"context": "other"}, "default"),
+        ({"namespace": "team-b"}, "team-b"),
+        ({"backend": "local"}, "default"),
+    ):
+        place = {} if "backend" in arguments else {"backend": "kubernetes", "config_file": str(config)}
+        with KatibClient(**place, **arguments, experiments=FakeExperiments([])) as client:
+            assert client.namespace == namespace

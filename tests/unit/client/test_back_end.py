@@ -40,11 +40,11 @@ def test_an_argument_says_what_it_is_for(argument, kind):
 
 
 def test_a_pod_is_on_its_cluster_and_in_its_namespace(pod):
-    assert back_end.default_namespace() == "default"
+    assert back_end.default_namespace(Place(), "local") == "default"
     pod.mkdir()
     assert Place().chosen() == "kubernetes"
     (pod / "namespace").write_text("team-a\n")
-    assert back_end.default_namespace() == "team-a"
+    assert back_end.default_namespace(Place(), "local") == "team-a"
 
 
 def test_the_surroundings_are_asked_in_order(monkeypatch):

@@ -509,9 +509,16 @@ class ExperimentsContract(ExperimentsPlace):
             follow()
             return state_of(seen[-1]) == "Succeeded" and not self.active(experiments, "search")
 
+        def adds_up() -> bool:
+            # What is read at once may be ahead of what changed: a cluster tells of changes by a watch.
+            follow()
+            told = sorted(trials.values(), key=lambda trial: trial.index)
+            return seen[-1] == experiments.get(self.namespace, "search") and told == experiments.trials(
+                self.namespace, "search"
+            )
+
         eventually(has_seen_the_end, "the end is seen")
-        follow()
-        assert seen[-1] == experiments.get(self.namespace, "search")
+        eventually(adds_up, "what was told of adds up to what there is")
         expected = experiments.trials(self.namespace, "search")
         assert sorted(trials.values(), key=lambda trial: trial.index) == expected
         nothing = follow()

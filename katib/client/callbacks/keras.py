@@ -31,11 +31,11 @@ class KatibCallback(keras.callbacks.Callback):  # type: ignore[misc] # it may no
         super().__init__()
         self._progress = Progress(metrics)
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - the library calls it so
         """Listen from the beginning."""
         self._progress.should_stop()
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - the library calls it so
         """End after this batch if the trial is to end; the epoch's logs are reported all the same."""
         if self._progress.should_stop():
             self.model.stop_training = True

@@ -34,7 +34,7 @@ class KatibCallback(Callback):  # type: ignore[misc] # it may not be installed w
         super().__init__()
         self._progress = Progress(metrics)
 
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002 - the library calls it so
         """Listen in Lightning's place, which knows TERM as an error only."""
         self._progress.should_stop(alone=True)
 
@@ -43,7 +43,7 @@ class KatibCallback(Callback):  # type: ignore[misc] # it may not be installed w
         if trainer.world_size == 1 and self._progress.should_stop():
             trainer.should_stop = True
 
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002 - the library calls it so
         """Report, and end the training if it is to end."""
         if trainer.is_global_zero:
             self._progress.report(trainer.callback_metrics, trainer.current_epoch)

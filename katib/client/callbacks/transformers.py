@@ -31,21 +31,21 @@ class KatibCallback(TrainerCallback):  # type: ignore[misc] # it may not be inst
     def __init__(self, metrics: Chosen = None) -> None:
         self._progress = Progress(metrics)
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ARG002
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ARG002 - the library calls it so
         """Listen from the beginning."""
         self._progress.should_stop()
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: object) -> None:  # noqa: ARG002
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: object) -> None:  # noqa: ARG002 - the library calls it so
         """Report."""
         if state.is_world_process_zero:
             self._progress.report(logs or {}, state.global_step)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ARG002 - the library calls it so
         """End after this step if the trial is to end; several processes ask each other where they log or evaluate."""
         if args.world_size == 1 or control.should_log or control.should_evaluate:
             self._end(args, control)
 
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ARG002
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ARG002 - the library calls it so
         """End after this epoch if the trial is to end."""
         self._end(args, control)
 

@@ -33,7 +33,7 @@ class KatibCallback(TrainingCallback):  # type: ignore[misc] # it may not be ins
         self._progress.should_stop()
         return model
 
-    def after_iteration(self, model: Any, epoch: int, evals_log: dict[str, dict[str, list[Any]]]) -> bool:  # noqa: ARG002
+    def after_iteration(self, model: Any, epoch: int, evals_log: dict[str, dict[str, list[Any]]]) -> bool:  # noqa: ARG002 - the library calls it so
         """Report, and say whether to end."""
         values = {f"{data}-{name}": _last(log) for data, logs in evals_log.items() for name, log in logs.items()}
         self._progress.report(values, epoch)

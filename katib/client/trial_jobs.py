@@ -15,10 +15,16 @@ __all__ = [
     "BASE_IMAGE_PYTORCH",
     "BASE_IMAGE_TENSORFLOW",
     "BASE_IMAGE_TENSORFLOW_GPU",
+    "PYTORCH_CONTAINER",
     "JobSettings",
     "TrainerResources",
     "environment",
+    "job_limits",
+    "pod_template",
+    "pytorch_job",
     "resources",
+    "trainer_resources",
+    "trial_container",
     "trial_job",
 ]
 
@@ -26,7 +32,7 @@ BASE_IMAGE_TENSORFLOW: Final = "docker.io/tensorflow/tensorflow:2.13.0"
 BASE_IMAGE_TENSORFLOW_GPU: Final = "docker.io/tensorflow/tensorflow:2.13.0-gpu"
 BASE_IMAGE_PYTORCH: Final = "docker.io/pytorch/pytorch:2.2.1-cuda12.1-cudnn8-runtime"
 _CONTAINER: Final = "training-container"
-_PYTORCH_CONTAINER: Final = "pytorch"
+PYTORCH_CONTAINER: Final = "pytorch"
 _GPU: Final = "nvidia.com/gpu"
 
 
@@ -76,31 +82,73 @@ def trial_job(settings: JobSettings) -> tuple[dict[str, Any], str]:
     Raises:
         InvalidInput: Of the resources or the variables.
     """
-    distributed = settings.resources if isinstance(settings.resources, TrainerResources) else None
-    name = _CONTAINER if distributed is None else _PYTORCH_CONTAINER
-    env, env_from = environment(settings.env)
-    container: dict[str, Any] = {
-        "name": name,
-        "image": settings.image,
-        "command": [settings.interpreter, "-u", "-c", settings.program],
-        "args": [*settings.arguments],
-    }
-    asked = resources(settings.resources if distributed is None else distributed.resources_per_worker)
-    container |= {field: value for field, value in (("env", env), ("envFrom", env_from), ("resources", asked)) if value}
-    template = {
-        # As Katib's client makes them: a service mesh's proxy would keep the pod from ever ending.
-        "metadata": {"annotations": {"sidecar.istio.io/inject": "false"}},
-        "spec": {"restartPolicy": "Never", "containers": [container]},
-    }
-    limits = {"backoffLimit": settings.retries}
-    if settings.deadline_seconds is not None:
-        limits["activeDeadlineSeconds"] = settings.deadline_seconds
+    distributed = trainer_resources(settings.resources)
+    name = _CONTAINER if distributed is None else PYTORCH_CONTAINER
+    container = trial_container(
+        {
+            "name": name,
+            "image": settings.image,
+            "command": [settings.interpreter, "-u", "-c", settings.program],
+            "args": [*settings.arguments],
+        },
+        env=settings.env,
+        asked=settings.resources if distributed is None else distributed.resources_per_worker,
+    )
+    template = pod_template({"containers": [container]})
+    limits = job_limits(settings.retries, settings.deadline_seconds)
     if distributed is None:
         return {"apiVersion": "batch/v1", "kind": "Job", "spec": {**limits, "template": template}}, name
-    return _pytorch_job(distributed, template, limits), name
+    return pytorch_job(distributed, template, template, limits), name
 
 
-def _pytorch_job(asked: TrainerResources, template: Mapping[str, Any], limits: Mapping[str, int]) -> dict[str, Any]:
+def trainer_resources(asked: Any) -> TrainerResources | None:
+    """Return what a PyTorchJob is to have, also where it is said with Katib's own class of that name; None where a Job is meant."""
+    if isinstance(asked, TrainerResources) or asked is None:
+        return asked
+    fields = ("num_workers", "num_procs_per_worker", "resources_per_worker")
+    if not all(hasattr(asked, each) for each in fields):
+        return None
+    return TrainerResources(*(getattr(asked, each) for each in fields))
+
+
+def trial_container(container: dict[str, Any], *, env: Any = None, asked: Any = None) -> dict[str, Any]:
+    """Return a container with its variables and resources, as ``environment`` and ``resources`` take them."""
+    variables, sources = environment(env)
+    more = (("env", variables), ("envFrom", sources), ("resources", resources(asked)))
+    return container | {field: value for field, value in more if value}
+
+
+def pod_template(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template of a trial's pods."""
+    return {
+        # As Katib's client makes them: a service mesh's proxy would keep the pod from ever ending.
+        "metadata": {"annotations": {"sidecar.istio.io/inject": "false"}},
+        "spec": {"restartPolicy": "Never", **spec},
+    }
+
+
+def job_limits(retries: int, deadline_seconds: int | None) -> dict[str, int]:
+    """Return how often a trial is tried, and for how long."""
+    limits = {"backoffLimit": retries}
+    if deadline_seconds is not None:
+        limits["activeDeadlineSeconds"] = deadline_seconds
+    return limits
+
+
+def pytorch_job(
+    asked: TrainerResources, master: Mapping[str, Any], worker: Mapping[str, Any], limits: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return a PyTorchJob.
+
+    Args:
+        asked: How many workers and processes.
+        master: The pod template of the first worker.
+        worker: That of the others.
+        limits: Of its run.
+
+    Raises:
+        InvalidInput: There are no so many.
+    """
     for field_name, number in (
         ("num_workers", asked.num_workers),
         ("num_procs_per_worker", asked.num_procs_per_worker),
@@ -110,9 +158,9 @@ def _pytorch_job(asked: TrainerResources, template: Mapping[str, Any], limits: M
                 [Problem(f"resources_per_trial.{field_name}", "must be a whole number from 1 on", number)]
             )
     # The operator's restart policy stands beside the template, and takes the place of the one in it.
-    replicas = {"Master": {"replicas": 1, "restartPolicy": "Never", "template": template}}
+    replicas = {"Master": {"replicas": 1, "restartPolicy": "Never", "template": master}}
     if asked.num_workers > 1:
-        replicas["Worker"] = {"replicas": asked.num_workers - 1, "restartPolicy": "Never", "template": template}
+        replicas["Worker"] = {"replicas": asked.num_workers - 1, "restartPolicy": "Never", "template": worker}
     return {
         "apiVersion": "kubeflow.org/v1",
         "kind": "PyTorchJob",

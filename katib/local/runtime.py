@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from katib.store.tracking.recording import CLUSTER
+
 if TYPE_CHECKING:
     from katib.api.experiment import Experiment
 
@@ -40,9 +42,10 @@ def with_runtime(experiment: Experiment, runtime: str) -> Experiment:
     return _annotated(experiment, RUNTIME, runtime)
 
 
-def of_cluster(experiment: Experiment) -> Experiment:
-    """Note, in the store's copy of an experiment, that a cluster's operator drives it."""
-    return _annotated(experiment, _DRIVER, _CLUSTER)
+def of_cluster(experiment: Experiment, cluster: str = "") -> Experiment:
+    """Note, in the store's copy of an experiment, that a cluster's operator drives it, and of which cluster where that is known."""
+    noted = _annotated(experiment, _DRIVER, _CLUSTER)
+    return _annotated(noted, CLUSTER, cluster) if cluster else noted
 
 
 def is_of_cluster(experiment: Experiment) -> bool:

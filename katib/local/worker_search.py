@@ -487,16 +487,15 @@ class WorkerSearch:
         """Append what clients reported since the last time, of all trials at once; and look at what the ending ones reported."""
         reports, self._reports, self._refused = self._reports, [], {}
         if reports:
+            # What is refused is refused before anything of it is written.
             try:
-                with self._store.transaction():
-                    self._append(reports)
+                self._append(reports)
             except StoreUnavailable:
                 raise
-            except KatibError:  # what the database refuses of one client costs the others nothing
+            except KatibError:  # what is refused of one client costs the others nothing
                 for report in reports:
                     try:
-                        with self._store.transaction():
-                            self._append([report])
+                        self._append([report])
                     except StoreUnavailable:
                         raise
                     except KatibError as error:

@@ -49,6 +49,7 @@ class Recorder:
         all_trials: Returns every trial of an experiment, by its uid, for a store that knows nothing of it any more.
 
     Attributes:
+        cluster: With which experiments are marked, as several clusters may record in one store; empty while it is not known.
         trouble: Why the store did not take the last record, as a sentence; empty when it did.
     """
 
@@ -67,6 +68,7 @@ class Recorder:
         self._places: dict[str, Mapping[str, str]] = {}
         self._deleted: dict[str, str] = {}
         self._version = 0
+        self.cluster = ""
         self.trouble = ""
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
 
@@ -89,14 +91,14 @@ class Recorder:
     def experiment(self, experiment: Experiment) -> None:
         """Record an experiment's spec and status."""
         with self._lock:
-            self._experiments[experiment.metadata.uid or ""] = of_cluster(experiment)
+            self._experiments[experiment.metadata.uid or ""] = of_cluster(experiment, self.cluster)
         self._wake.set()
 
     def trials(self, experiment: Experiment, records: Iterable[TrialRecord]) -> None:
         """Record trials."""
         uid = experiment.metadata.uid or ""
         with self._lock:
-            self._known[uid] = of_cluster(experiment)
+            self._known[uid] = of_cluster(experiment, self.cluster)
             self._trials.setdefault(uid, {}).update((record.name, record) for record in records)
         self._wake.set()
 

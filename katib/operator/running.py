@@ -31,6 +31,7 @@ from katib.operator.store_access import StoreAccess
 from katib.operator.suggestion_services import SuggestionServices
 from katib.operator.trial_controller import TrialController
 from katib.operator.trial_objects import compact, record_of
+from katib.operator.vanished import Vanished
 from katib.operator.workers import Workers
 from katib.rpc.store_client import StoreClient
 from katib.template.collection import CollectorSettings
@@ -128,6 +129,14 @@ class Operator:
         self._experiment_controller = ExperimentController(self.parts)
         self._trial_controller = TrialController(self.parts)
         self._workers: list[Workers] = []
+        self._vanished = Vanished(
+            client,
+            settings.namespace,
+            store=self._store_client,
+            recorder=self.parts.recorder,
+            experiments=self.parts.experiments,
+            is_leading=self._leading.is_set,
+        )
 
     def run(self, stop: threading.Event) -> bool:
         """Work until told to stop, or until another operator leads; returns whether it was told to.
@@ -197,6 +206,7 @@ class Operator:
                     _LOGGER.warning("%s", error)
         parts.recorder.start()
         self._leading.set()
+        self._vanished.start()
         if self._config is not None:
             self._config.start(self._reconfigured, parts.events.record)
         for experiment in parts.experiments.items():
@@ -237,6 +247,7 @@ class Operator:
             if not workers.join(_END):
                 _LOGGER.warning("some looks did not end in %.0f s", _END)
         self._experiment_controller.close()
+        self._vanished.stop()
         if self._workers:
             parts.recorder.stop()
             parts.events.stop()

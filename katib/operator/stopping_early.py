@@ -1,7 +1,8 @@
 """Early stopping on a cluster: the stopper judges running trials by what the store has of them.
 
-Rules that Katib's stoppers give travel with the trial and are kept by its collector, at once. What they cannot say, the stopper decides
-here: the curves of running trials are read from the store every few seconds.
+Rules that Katib's stoppers give travel with the trial and are kept by its collector, at once, where that can end the trainer: its
+container's command has to be known for that. Here they are kept for all of them, and what they cannot say, the stopper decides: the
+curves of running trials are read from the store every few seconds.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from katib.algorithm import early_stoppers
 from katib.api.trial import TrialState
 from katib.engine.plan import StopTrial
 from katib.errors import KatibError
-from katib.local.early_stopping import MESSAGE, Watcher
+from katib.local.early_stopping import MESSAGE, Judgement, Verdict, Watcher
+from katib.metrics.sample import Sample
+from katib.metrics.sidecar.rules import StoppingRules
+from katib.metrics.sidecar.settings import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from katib.api.experiment import Experiment
     from katib.api.trial import EarlyStoppingRule
@@ -53,11 +57,14 @@ class EarlyStopping:
         self._experiment = experiment
         self._store = store
         stopper = early_stoppers.create(experiment, experiment.spec.seed or 0)
+        self._maximizes = not stopper.problem.objectives[0].minimize
         self._watcher = Watcher(stopper, experiment.spec, wake=wake, stored=self._stored)
         self._seen: dict[str, int] = {}
         self._read_at = 0.0
         self._reading: threading.Thread | None = None
         self._read: dict[str, list[float | None]] = {}
+        self._kept: dict[str, _KeptRules] = {}
+        self._met: dict[str, Verdict] = {}
 
     @property
     def rules(self) -> tuple[EarlyStoppingRule, ...]:
@@ -69,8 +76,11 @@ class EarlyStopping:
         for record in records:
             if record.state.is_active:
                 self._seen.setdefault(record.name, 0)
+                if record.rules:
+                    self._keep_rules(record)
             else:  # what it reported since its curve was read last, and all of it where it ended before
                 self._seen.pop(record.name, None)
+                self._kept.pop(record.name, None)
                 self._watcher.recall(record.name)
             self._watcher.record([record])
 
@@ -86,20 +96,19 @@ class EarlyStopping:
             self._watcher.ask()
         if self._reading is None and time.monotonic() >= self._read_at:
             self._read_at = time.monotonic() + self.poll_seconds
-            running = [record.name for record in ledger.active() if record.state is TrialState.RUNNING]
+            running = [record for record in ledger.active() if record.state is TrialState.RUNNING]
             self._reading = threading.Thread(target=self._read_curves, args=(running,), name="curves", daemon=True)
             self._reading.start()
-        judgement = self._watcher.take()
-        if judgement is None:
-            return []
+        judgement = self._watcher.take() or Judgement()
         if judgement.error:
             _LOGGER.warning("%s: %s\n%s", self._experiment.metadata.name, judgement.error, judgement.details)
+        met, self._met = self._met, {}
         orders = []
-        for verdict in judgement.verdicts:
+        for verdict in (*judgement.verdicts, *met.values()):
             record = ledger.trial(verdict.name) if verdict.name in ledger else None
             if record is None or record.stopping or record.state is not TrialState.RUNNING:
                 continue
-            if record.attempt == verdict.attempt:
+            if record.attempt == verdict.attempt and record.name not in {order.name for order in orders}:
                 message = f"{MESSAGE}: {verdict.sentence}"
                 orders.append(StopTrial(record.name, TrialState.EARLY_STOPPED, "TrialEarlyStopped", message))
         return orders
@@ -108,14 +117,53 @@ class EarlyStopping:
         """Let the stopper's thread end."""
         self._watcher.close()
 
-    def _read_curves(self, names: list[str]) -> None:
+    def _keep_rules(self, record: TrialRecord) -> None:
+        """Follow the rules that a trial took along; from the beginning where it is run again."""
+        kept = self._kept.get(record.name)
+        if kept is None or kept.attempt != record.attempt:
+            self._kept[record.name] = _KeptRules(record, self._watcher.metric, maximize=self._maximizes)
+
+    # -- in the thread that reads -------------------------------------------------------------------------------------
+
+    def _read_curves(self, records: list[TrialRecord]) -> None:
         read: dict[str, list[float | None]] = {}
-        for name in names:
+        met: dict[str, Verdict] = {}
+        for record in records:
             try:
-                read[name] = self._store.series(self._experiment, name, self._watcher.metric)
+                read[record.name] = self._stored(record.name, self._watcher.metric)
+                kept = self._kept.get(record.name)
+                if kept is not None:
+                    for metric in kept.metrics:
+                        own = metric == self._watcher.metric
+                        kept.take(metric, read[record.name] if own else self._stored(record.name, metric))
+                    if sentence := kept.rules.verdict():
+                        met[record.name] = Verdict(record.name, kept.attempt, sentence)
             except KatibError:  # the store is away: the next look may find it
                 break
-        self._read = read
+        self._read, self._met = read, met
 
     def _stored(self, name: str, metric: str) -> list[float | None]:
         return self._store.series(self._experiment, name, metric)
+
+
+class _KeptRules:
+    """How far the rules of one attempt of a trial are met.
+
+    Args:
+        record: Of the trial.
+        objective: The metric of which the best value counts.
+        maximize: Whether more of it is better.
+    """
+
+    def __init__(self, record: TrialRecord, objective: str, *, maximize: bool) -> None:
+        rules = [Rule(each.name, str(each.value), each.comparison, each.start_step or 0) for each in record.rules]
+        self.attempt = record.attempt
+        self.rules = StoppingRules(rules, objective=objective, maximize=maximize)
+        self.metrics = dict.fromkeys(rule.name for rule in rules)
+        self._taken: dict[str, int] = {}
+
+    def take(self, metric: str, values: Sequence[float | None]) -> None:
+        """Look at what is new of all that was reported of a metric."""
+        new = values[self._taken.get(metric, 0) :]
+        self._taken[metric] = len(values)
+        self.rules.take(Sample(metric, repr(value)) for value in new if value is not None)

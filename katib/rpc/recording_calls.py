@@ -8,16 +8,18 @@ from katib.errors import InvalidInput, Problem
 from katib.rpc import store_v1 as wire
 from katib.rpc.recording_text import experiment_of, job_of, trial_of
 from katib.rpc.tracking_methods import reads, writes
-from katib.rpc.tracking_requests import at_most, check_keys, required
+from katib.rpc.tracking_requests import MOST_ON_A_PAGE, at_most, check_keys, required
 from katib.rpc.tracking_values import read_time
 from katib.store.tracking.recording import RecordedTrial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from katib.rpc.tracking_methods import Answer
     from katib.store.protocol import EventKind
-    from katib.store.tracking.protocol import Tracking
+    from katib.store.tracking.protocol import Tracking, TrackingStore
 
-__all__ = ["METHODS"]
+__all__ = ["METHODS", "open_experiments"]
 
 _MOST_PROBLEMS: Final = 20
 _MOST_TIMES: Final = 2**31 - 1
@@ -116,6 +118,29 @@ def _mark_experiment_deleted(request: wire.MarkExperimentDeletedRequest) -> Answ
     def answer(tracking: Tracking) -> wire.MarkExperimentDeletedResponse:
         tracking.mark_deleted(request.experiment_id)
         return wire.MarkExperimentDeletedResponse()
+
+    return answer
+
+
+def open_experiments(
+    request: wire.ListOpenExperimentsRequest, namespace: str | None
+) -> Callable[[TrackingStore], wire.ListOpenExperimentsResponse]:
+    """Return what asks a store for the experiments that are not over, of one namespace or, for None, of all.
+
+    Raises:
+        InvalidInput: Something is missing or wrong.
+    """
+    required(request, "cluster")
+    limit = at_most("page_size", request.page_size, MOST_ON_A_PAGE, MOST_ON_A_PAGE)
+
+    def answer(store: TrackingStore) -> wire.ListOpenExperimentsResponse:
+        page = store.open_experiments(
+            request.cluster, namespace=namespace, cursor=request.page_token or None, limit=limit
+        )
+        reply = wire.ListOpenExperimentsResponse(next_page_token=page.cursor or "")
+        for each in page.items:
+            reply.experiments.add(namespace=each.namespace, experiment_id=each.uid, name=each.name)
+        return reply
 
     return answer
 

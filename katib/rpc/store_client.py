@@ -14,6 +14,7 @@ from katib.rpc.server_access import open_channel, token_metadata
 from katib.rpc.services import MESSAGE_OPTIONS
 from katib.rpc.tracking_stub import StoreStub
 from katib.store.protocol import Summary
+from katib.store.tracking.recording import OpenExperiment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -173,6 +174,22 @@ class StoreClient:
             )
         except NotFound:
             return
+
+    def open_experiments(self, cluster: str, namespace: str | None) -> Iterator[OpenExperiment]:
+        """Yield the experiments of a cluster that are not over as far as the store knows, a page at a time.
+
+        Args:
+            cluster: They were recorded with.
+            namespace: Only those of one; None for all.
+        """
+        request = wire.ListOpenExperimentsRequest(namespace=namespace or "", cluster=cluster)
+        while True:
+            reply = self._call("ListOpenExperiments", request)
+            for each in reply.experiments:
+                yield OpenExperiment(each.namespace, each.experiment_id, each.name)
+            if not reply.next_page_token:
+                return
+            request.page_token = reply.next_page_token
 
     # -- what was reported --------------------------------------------------------------------------------------------
 

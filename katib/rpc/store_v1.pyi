@@ -1367,6 +1367,36 @@ class MarkExperimentDeletedResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class ListOpenExperimentsRequest(_message.Message):
+    __slots__ = ("namespace", "cluster", "page_size", "page_token")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    cluster: str
+    page_size: int
+    page_token: str
+    def __init__(self, namespace: _Optional[str] = ..., cluster: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class OpenExperiment(_message.Message):
+    __slots__ = ("namespace", "experiment_id", "name")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    experiment_id: str
+    name: str
+    def __init__(self, namespace: _Optional[str] = ..., experiment_id: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class ListOpenExperimentsResponse(_message.Message):
+    __slots__ = ("experiments", "next_page_token")
+    EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    experiments: _containers.RepeatedCompositeFieldContainer[OpenExperiment]
+    next_page_token: str
+    def __init__(self, experiments: _Optional[_Iterable[_Union[OpenExperiment, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
 class CreateDatasetRequest(_message.Message):
     __slots__ = ("namespace", "dataset_id", "project_id", "name", "description", "tags", "properties")
     class TagsEntry(_message.Message):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["RunCall", "SampleCall", "TrackingCalls"]
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 _SMALL: Final = 1024
 """Bytes a change is thought to have where nobody says."""
@@ -114,11 +115,21 @@ class TrackingCalls:
         Raises:
             Overloaded: Too many wait already.
         """
+        return await self._read(function, self._store.tracking(namespace, actor=actor))
+
+    async def read_everywhere(self, function: Callable[[TrackingStore], T]) -> T:
+        """Return what a function reads of all namespaces.
+
+        Raises:
+            Overloaded: Too many wait already.
+        """
+        return await self._read(function, self._store)
+
+    async def _read(self, function: Callable[[S], T], source: S) -> T:
         if self._reads >= self._most_reads:
             raise Overloaded(f"{self._reads} calls read the store or wait to; ask again")
-        tracking = self._store.tracking(namespace, actor=actor)
         self._reads += 1
-        running = asyncio.get_running_loop().run_in_executor(self._threads, function, tracking)
+        running = asyncio.get_running_loop().run_in_executor(self._threads, function, source)
         # Counted until the thread is free, which may be after the caller has gone.
         running.add_done_callback(self._read_ended)
         return await asyncio.shield(running)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
 
+from katib.access import Role
 from katib.errors import Overloaded
 from katib.rpc import recording_calls, tracking_containers, tracking_logs, tracking_runs, tracking_things
 from katib.rpc import store_v1 as wire
@@ -87,6 +88,7 @@ class TrackingService:
         """Return what a server needs to answer the service."""
         unary: dict[str, Callable[[bytes, Call], Awaitable[bytes]]] = {
             **{name: partial(self._answer, method) for name, method in _METHODS.items()},
+            "ListOpenExperiments": self._open_experiments,
             "DeleteArtifact": self._files.delete,
             "Purge": self._files.purge,
         }
@@ -120,6 +122,15 @@ class TrackingService:
         reply = await self._tracking.write(caller.namespace, answer, actor=caller.name, size=len(data))
         self._changes.changed(caller.namespace)
         return _encoded(reply)
+
+
+    async def _open_experiments(self, data: bytes, call: Call) -> bytes:
+        request = decoded(wire.ListOpenExperimentsRequest, data)
+        namespace = await self._callers.admit_anywhere(
+            call.metadata, request.namespace or None, Role.READ, field="namespace"
+        )
+        answer = recording_calls.open_experiments(request, namespace)
+        return _encoded(await self._tracking.read_everywhere(answer))
 
 
 async def _worked(large: bool, function: Callable[[], T]) -> T:  # noqa: FBT001 - what decides

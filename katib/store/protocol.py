@@ -296,7 +296,8 @@ class Store(Protocol):
         """Do as ``append_observations`` for several trials, each of which is there once, for less than one after the other.
 
         Raises:
-            Conflict: Of one of them samples are missing; then nothing is appended.
+            Conflict: Of one of them samples are missing; then nothing was appended, and a transaction goes on without.
+            NotFound: One of them is not there; likewise.
         """
 
     def clear_observations(self, uid: str, trial_name: str) -> None:

@@ -131,8 +131,8 @@ class Kubernetes:
         """A namespace that goes when this is left; what is left by a killed test goes with the next ``sweep``."""
         stem = re.sub(r"[^a-z0-9]+", "-", purpose.lower()).strip("-")[:40].strip("-")
         name = f"{stem}-{secrets.token_hex(3)}"
-        marks = {_HOST_LABEL: _host(), _RUN_LABEL: _run(os.getpid()), **(labels or {})}
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": marks}}
+        metadata = {"name": name, "labels": {**marks(), **(labels or {})}}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
         self.kubectl("create", "--filename=-", stdin=body)
         try:
             self.wait_for(
@@ -144,13 +144,18 @@ class Kubernetes:
             self.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found", check=False)
 
     def sweep(self) -> None:
-        """Remove the namespaces of this machine's tests that are no more."""
+        """Remove the namespaces and volumes of this machine's tests that are no more."""
         selector = f"{_HOST_LABEL}={_host()}"
-        for each in self.get("namespaces", f"--selector={selector}")["items"]:
+        for each in self.get("namespaces,persistentvolumes", f"--selector={selector}")["items"]:
             run = each["metadata"]["labels"].get(_RUN_LABEL, "")
             if not _alive(run):
-                name = each["metadata"]["name"]
-                self.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found", check=False)
+                name = f"{each['kind']}/{each['metadata']['name']}"
+                self.kubectl("delete", name, "--wait=false", "--ignore-not-found", check=False)
+
+
+def marks() -> dict[str, str]:
+    """Return the labels of what belongs to the tests of this process: a later ``sweep`` removes it when they were killed."""
+    return {_HOST_LABEL: _host(), _RUN_LABEL: _run(os.getpid())}
 
 
 def _host() -> str:

@@ -58,6 +58,7 @@ def requests_for(version_id):
         "GetTrialSummaries": {"experiment_id": "experiment1", "trials": [MARK]},
         "RecordEvent": {"experiment_id": "experiment1", "reason": "Taken", "event_id": "e1"},
         "MarkExperimentDeleted": {"experiment_id": "experiment1"},
+        "ListOpenExperiments": {"cluster": MARK},
         "CreateDataset": {"dataset_id": "dataset1", "project_id": "project1", "name": "mine"},
         "GetDataset": {"dataset_id": "dataset1"},
         "ListDatasets": {"project_id": "project1"},

@@ -15,7 +15,7 @@ from katib.store.sql.values import micros, pack, stored_step
 from katib.store.summary import Fold, reported_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -61,19 +61,16 @@ def as_rows(connection: Connection, groups: Iterable[Sequence[Reported]]) -> lis
 
 
 def append_rows(
-    connection: Connection, batches: Mapping[int, tuple[int, Sequence[Row]]], *, are_new: bool = False
+    connection: Connection, batches: Mapping[int, tuple[int, Sequence[Row]]], *, new: Collection[int] = ()
 ) -> None:
     """Append rows to the series of trials.
 
     Args:
         batches: By the trial's key, the number of its first row and the rows.
-        are_new: Whether nothing was reported of these trials before.
+        new: The trials without a row of ``collectors``: nothing was reported of them before.
     """
-    folds = (
-        {}
-        if are_new
-        else read_folds(connection, {(trial, row.metric) for trial, (_, rows) in batches.items() for row in rows})
-    )
+    told_before = {(trial, row.metric) for trial, (_, rows) in batches.items() if trial not in new for row in rows}
+    folds = read_folds(connection, told_before) if told_before else {}
     first_sequences: dict[tuple[int, int], int] = {}
     inserted: list[dict[str, Any]] = []
     for trial, (first_sequence, rows) in batches.items():

@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from katib.errors import InvalidInput, StoreUnavailable
 from katib.store.sql.dialects.base import Purpose, one_line
+from katib.store.sql.known_keys import OPTION, KnownKeys, forget_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -164,8 +165,12 @@ class Database:
             with self._transaction(Purpose.WRITE_ALONE):
                 yield
             return
-        with self._errors(), current.begin_nested():
-            yield
+        try:
+            with self._errors(), current.begin_nested():
+                yield
+        except BaseException:
+            forget_keys(current)  # rows that were inserted since are gone
+            raise
 
     @contextlib.contextmanager
     def changing_schema(self) -> Iterator[Connection]:
@@ -187,7 +192,8 @@ class Database:
         state = self._thread
         self.guard()
         with self._turn(), self._errors(), self._engine.connect() as plain:
-            connection = plain.execution_options(katib_purpose=purpose, katib_schema=schema)
+            known = KnownKeys(alone=purpose is Purpose.WRITE_ALONE or self.dialect.one_writer)
+            connection = plain.execution_options(katib_purpose=purpose, katib_schema=schema, **{OPTION: known})
             transaction = connection.begin()
             state.connection, state.doomed = connection, None
             try:

@@ -20,7 +20,7 @@ from katib.store.sql.tracking.fact_rows import write_facts
 from katib.store.sql.tracking.project_rows import named_project_key
 from katib.store.sql.tracking.provenance_rows import intern
 from katib.store.sql.tracking.purging import remove_experiment
-from katib.store.sql.tracking.root_runs import best_value, follow_status, insert_root
+from katib.store.sql.tracking.root_runs import best_value, follow_status, insert_root, read_search
 from katib.store.sql.tracking.scope import Scope
 from katib.store.sql.values import micros
 from katib.store.tracking.records import DEFAULT_PROJECT, ExperimentKind, Facts, Node, NodeKind
@@ -64,7 +64,6 @@ _SAVE_STATUS = (
         best_value=bindparam("best_value"),
     )
 )
-_SPEC = select(_columns.spec).where(_columns.uid == bindparam("of_uid"))
 _VERSION = select(_columns.version).where(_columns.uid == bindparam("of_uid"))
 _UPDATE_SPEC = (
     update(experiments)
@@ -171,18 +170,16 @@ def spec_columns(spec: ExperimentSpec) -> dict[str, Any]:
 def save_status(connection: Connection, uid: str, status: ExperimentStatus) -> None:
     """Replace a status, or raise NotFound."""
     lock_experiment(connection, uid)
-    best = None
-    if status.current_optimal_trial is not None:
-        best = best_value(status, connection.execute(_SPEC, {"of_uid": uid}).scalar_one())
+    search = read_search(connection, uid)
     row = {
         "of_uid": uid,
         "status": dump_model(status),
         "updated": micros(datetime.now(UTC)),
         "trial_count": status.trials,
-        "best_value": best,
+        "best_value": None if search is None else best_value(status, search.spec),
     }
     connection.execute(_SAVE_STATUS, row)
-    follow_status(connection, uid, status)
+    follow_status(connection, uid, status, search)
 
 
 def update_spec(connection: Connection, uid: str, spec: ExperimentSpec, resource_version: str | None) -> None:

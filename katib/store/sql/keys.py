@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, insert, select
 
 from katib.errors import InvalidInput, NotFound, Problem
+from katib.store.sql.key_lists import IN_LIMIT, ByLists
+from katib.store.sql.known_keys import known_keys
 from katib.store.sql.schema import LONGEST_NAME, experiments, metrics, trials
 from katib.store.sql.text import storable
 
@@ -23,12 +25,10 @@ __all__ = [
     "experiment_key",
     "lock_experiment",
     "metric_keys",
+    "no_experiment",
     "trial_key",
     "trial_keys",
 ]
-
-IN_LIMIT = 500
-"""Values in one IN list; databases bound the number of parameters of a statement."""
 
 _EXPERIMENT = select(experiments.c.id).where(experiments.c.uid == bindparam("uid"))
 _LOCK_EXPERIMENT = _EXPERIMENT.with_for_update(key_share=True)  # rows of other tables may refer to it meanwhile
@@ -37,42 +37,55 @@ _TRIAL = (
     .join(experiments)
     .where(experiments.c.uid == bindparam("uid"), trials.c.name == bindparam("name"))
 )
-_TRIALS = (
-    select(trials.c.name, trials.c.id)
-    .join(experiments)
-    .where(experiments.c.uid == bindparam("uid"), trials.c.name.in_(bindparam("names", expanding=True)))
+_TRIALS = ByLists(
+    lambda among: (
+        select(trials.c.name, trials.c.id)
+        .join(experiments)
+        .where(experiments.c.uid == bindparam("uid"), among(trials.c.name, "names"))
+    )
 )
-_METRICS = select(metrics.c.digest, metrics.c.id).where(metrics.c.digest.in_(bindparam("digests", expanding=True)))
+_METRICS = ByLists(lambda among: select(metrics.c.digest, metrics.c.id).where(among(metrics.c.digest, "digests")))
 _NEW_METRIC = insert(metrics)
 
 
 def experiment_key(connection: Connection, uid: str) -> int:
     """Return the key of an experiment, or raise NotFound."""
-    key = connection.execute(_EXPERIMENT, {"uid": uid}).scalar()
+    known = known_keys(connection)
+    key = known.experiments.get(uid)
     if key is None:
-        raise NotFound(f"no experiment has the uid {uid!r}; it may have been deleted")
-    return int(key)
+        key = connection.execute(_EXPERIMENT, {"uid": uid}).scalar()
+        if key is None:
+            raise no_experiment(uid)
+        known.experiments[uid] = key
+    return key
+
+
+def no_experiment(uid: str) -> NotFound:
+    """Return what is said where an experiment is not there."""
+    return NotFound(f"no experiment has the uid {uid!r}; it may have been deleted")
 
 
 def trial_key(connection: Connection, uid: str, name: str) -> int:
     """Return the key of a trial, or raise NotFound."""
-    key = connection.execute(_TRIAL, {"uid": uid, "name": name}).scalar()
+    known = known_keys(connection)
+    key = known.trials.get((uid, name))
     if key is None:
-        experiment_key(connection, uid)  # says so when it is the experiment that is not there
-        raise NotFound(f"no trial is named {name!r} in this experiment")
-    return int(key)
+        key = connection.execute(_TRIAL, {"uid": uid, "name": name}).scalar()
+        if key is None:
+            experiment_key(connection, uid)  # says so when it is the experiment that is not there
+            raise NotFound(f"no trial is named {name!r} in this experiment")
+        known.trials[uid, name] = key
+    return key
 
 
 def trial_keys(connection: Connection, uid: str, names: Sequence[str]) -> dict[str, int]:
     """Return the keys of trials by their names, or raise NotFound where one of them is not there."""
-    found: dict[str, int] = {}
-    for start in range(0, len(names), IN_LIMIT):
-        asked = {"uid": uid, "names": names[start : start + IN_LIMIT]}
-        found.update((name, key) for name, key in connection.execute(_TRIALS, asked))
-    for name in names:
-        if name not in found:
-            trial_key(connection, uid, name)  # says what is not there
-    return found
+    known = known_keys(connection).trials
+    unknown = [name for name in names if (uid, name) not in known]
+    if unknown:
+        for name, key in _TRIALS.rows(connection, {"names": unknown}, {"uid": uid}):
+            known[uid, name] = key
+    return {name: known.get((uid, name)) or trial_key(connection, uid, name) for name in names}
 
 
 def lock_experiment(connection: Connection, uid: str) -> int:
@@ -81,8 +94,14 @@ def lock_experiment(connection: Connection, uid: str) -> int:
     A call that takes the number of a change (``next_change``) locks its experiment first: always in that order, so that no two
     writers wait for each other.
     """
-    key = connection.execute(_LOCK_EXPERIMENT, {"uid": uid}).scalar()
-    return experiment_key(connection, uid) if key is None else int(key)
+    known = known_keys(connection)
+    key = known.locked(uid)
+    if key is None:
+        key = connection.execute(_LOCK_EXPERIMENT, {"uid": uid}).scalar()
+        if key is None:
+            raise no_experiment(uid)
+        known.lock(uid, key)
+    return key
 
 
 def check_length(what: str, name: str) -> None:
@@ -113,8 +132,4 @@ def metric_keys(connection: Connection, names: Iterable[str]) -> dict[str, int]:
 
 
 def _known_metrics(connection: Connection, digests: Sequence[str]) -> dict[str, int]:
-    keys: dict[str, int] = {}
-    for start in range(0, len(digests), IN_LIMIT):
-        rows = connection.execute(_METRICS, {"digests": digests[start : start + IN_LIMIT]})
-        keys.update((digest, key) for digest, key in rows)
-    return keys
+    return dict(_METRICS.rows(connection, {"digests": digests}))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select
 
-from katib.store.sql.keys import IN_LIMIT
+from katib.store.sql.key_lists import ByLists
 from katib.store.sql.schema import experiments, trials, unclaimed_trials
 from katib.store.sql.text import storable
 
@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Chosen", "Found", "Named", "any_unclaimed", "claim", "find_named", "forget_unclaimed", "new_unclaimed"]
 
-_KNOWN = (
-    select(trials.c.name, trials.c.id, experiments.c.namespace)
-    .join(experiments)
-    .where(trials.c.name.in_(bindparam("names", expanding=True)))
-    .order_by(trials.c.created.desc(), trials.c.id.desc())
+_KNOWN = ByLists(
+    lambda among: (
+        select(trials.c.name, trials.c.id, experiments.c.namespace)
+        .join(experiments)
+        .where(among(trials.c.name, "names"))
+        .order_by(trials.c.created.desc(), trials.c.id.desc())
+    )
 )
-_UNCLAIMED = (
-    select(unclaimed_trials.c.name, unclaimed_trials.c.id, unclaimed_trials.c.namespace)
-    .where(unclaimed_trials.c.name.in_(bindparam("names", expanding=True)))
-    .order_by(unclaimed_trials.c.id.desc())
+_UNCLAIMED = ByLists(
+    lambda among: (
+        select(unclaimed_trials.c.name, unclaimed_trials.c.id, unclaimed_trials.c.namespace)
+        .where(among(unclaimed_trials.c.name, "names"))
+        .order_by(unclaimed_trials.c.id.desc())
+    )
 )
 _INSERT = insert(unclaimed_trials)
 _DELETE = delete(unclaimed_trials).where(unclaimed_trials.c.id == bindparam("key"))
@@ -72,22 +76,17 @@ class Chosen(NamedTuple):
 
 def any_unclaimed(connection: Connection, names: Sequence[str]) -> bool:
     """Whether something was reported of a trial of one of the names that no experiment had."""
-    return any(
-        connection.execute(_UNCLAIMED, {"names": [storable(name) for name in names[at : at + IN_LIMIT]]}).first()
-        for at in range(0, len(names), IN_LIMIT)
-    )
+    return bool(_UNCLAIMED.rows(connection, {"names": [storable(name) for name in names]}))
 
 
 def find_named(connection: Connection, names: Iterable[str]) -> dict[str, Found]:
     """Return the trials of each name; a name that nobody has is there with none."""
     found = {name: Found([], []) for name in map(storable, names)}
     wanted = sorted(found)
-    for start in range(0, len(wanted), IN_LIMIT):
-        chunk = {"names": wanted[start : start + IN_LIMIT]}
-        for name, key, namespace in connection.execute(_KNOWN, chunk):
-            found[name].known.append(Named(key, namespace))
-        for name, key, namespace in connection.execute(_UNCLAIMED, chunk):
-            found[name].unclaimed.append(Named(key, namespace))
+    for name, key, namespace in _KNOWN.rows(connection, {"names": wanted}):
+        found[name].known.append(Named(key, namespace))
+    for name, key, namespace in _UNCLAIMED.rows(connection, {"names": wanted}):
+        found[name].unclaimed.append(Named(key, namespace))
     return found
 
 

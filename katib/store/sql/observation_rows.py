@@ -10,7 +10,8 @@ from katib.errors import Conflict
 from katib.store.protocol import Observed
 from katib.store.sql.appended_rows import append_rows, as_rows
 from katib.store.sql.documents import dump, load
-from katib.store.sql.keys import IN_LIMIT, trial_key, trial_keys
+from katib.store.sql.key_lists import ByLists
+from katib.store.sql.keys import trial_key, trial_keys
 from katib.store.sql.schema import collectors, metrics, observations, summaries
 from katib.store.sql.text import storable
 from katib.store.sql.values import moment, unpack
@@ -39,16 +40,18 @@ _COLLECTOR = select(
     func.coalesce(collectors.c.collected, collectors.c.next_sequence).label("collected"),
 ).where(collectors.c.trial_id == bindparam("trial"))
 _LOCK_COLLECTOR = _COLLECTOR.with_for_update(key_share=True)  # whoever reports for a trial waits for who does already
-_LOCK_COLLECTORS = (
-    select(
-        collectors.c.trial_id,
-        collectors.c.next_sequence,
-        collectors.c.checkpoint,
-        func.coalesce(collectors.c.collected, collectors.c.next_sequence).label("collected"),
+_LOCK_COLLECTORS = ByLists(
+    lambda among: (
+        select(
+            collectors.c.trial_id,
+            collectors.c.next_sequence,
+            collectors.c.checkpoint,
+            func.coalesce(collectors.c.collected, collectors.c.next_sequence).label("collected"),
+        )
+        .where(among(collectors.c.trial_id, "trials"))
+        .order_by(collectors.c.trial_id)  # always in that order, so that no two writers wait for each other
+        .with_for_update(key_share=True)
     )
-    .where(collectors.c.trial_id.in_(bindparam("trials", expanding=True)))
-    .order_by(collectors.c.trial_id)  # always in that order, so that no two writers wait for each other
-    .with_for_update(key_share=True)
 )
 _INSERT_COLLECTOR = insert(collectors)
 _UPDATE_COLLECTOR = (
@@ -141,13 +144,8 @@ class _Appended(NamedTuple):
 
 def _append_to(connection: Connection, reports: Sequence[_Appended]) -> list[int]:
     """Append to several trials, and return the number of the next report of each."""
-    collectors_of = {
-        row.trial_id: row
-        for start in range(0, len(reports), IN_LIMIT)
-        for row in connection.execute(
-            _LOCK_COLLECTORS, {"trials": sorted(each.key for each in reports[start : start + IN_LIMIT])}
-        )
-    }
+    trials = sorted(each.key for each in reports)
+    collectors_of = {row.trial_id: row for row in _LOCK_COLLECTORS.rows(connection, {"trials": trials})}
     fresh: list[tuple[_Appended, int, Sequence[Reported]]] = []
     following: list[int] = []
     for each in reports:
@@ -164,7 +162,11 @@ def _append_to(connection: Connection, reports: Sequence[_Appended]) -> list[int
             next_sequence = 0 if collector is None else int(collector.next_sequence)
             fresh.append((each, next_sequence, each.samples[stored - each.first_sequence :]))
     rows = as_rows(connection, [samples for _, _, samples in fresh])
-    append_rows(connection, {each.key: (first, some) for (each, first, _), some in zip(fresh, rows, strict=True)})
+    append_rows(
+        connection,
+        {each.key: (first, some) for (each, first, _), some in zip(fresh, rows, strict=True)},
+        new={trial for trial in trials if trial not in collectors_of},
+    )
     new, known = [], []
     for (each, first, _), some in zip(fresh, rows, strict=True):
         collector = collectors_of.get(each.key)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, select
 
-from katib.store.sql.keys import experiment_key
+from katib.store.sql.keys import experiment_key, no_experiment
+from katib.store.sql.known_keys import known_keys
 from katib.store.sql.schema import experiments, requests
 from katib.store.sql.values import micros
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["add_request", "clear_requests", "read_requests"]
 
 _READ = (
-    select(requests.c.action).join(experiments).where(experiments.c.uid == bindparam("of_uid")).order_by(requests.c.id)
+    select(experiments.c.id, requests.c.action)
+    .select_from(experiments.outerjoin(requests))
+    .where(experiments.c.uid == bindparam("of_uid"))
+    .order_by(requests.c.id)
 )
 _INSERT = insert(requests)
 _CLEAR = delete(requests).where(requests.c.experiment_id == bindparam("experiment"))
@@ -33,10 +37,11 @@ def add_request(connection: Connection, uid: str, action: str) -> None:
 
 def read_requests(connection: Connection, uid: str) -> list[str]:
     """Return the requests in the order they came."""
-    actions = list(connection.execute(_READ, {"of_uid": uid}).scalars())
-    if not actions:
-        experiment_key(connection, uid)
-    return actions
+    rows = connection.execute(_READ, {"of_uid": uid}).all()
+    if not rows:
+        raise no_experiment(uid)
+    known_keys(connection).experiments[uid] = rows[0].id
+    return [action for _, action in rows if action is not None]
 
 
 def clear_requests(connection: Connection, uid: str) -> None:

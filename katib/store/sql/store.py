@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from katib.store.sql.database import Database
     from katib.store.sql.tracking.view import SqlTracking
+    from katib.store.tracking.recording import OpenExperiments
     from katib.store.tracking.records import LeaseState, RunChange, SampleChange
 
 __all__ = ["SqlStore"]
@@ -107,6 +108,14 @@ class SqlStore(SqlLogs, LoggingStore):
         from katib.store.sql.tracking import retention_rows
 
         return self._database.read(retention_rows.namespaces_with_retention)
+
+    def open_experiments(
+        self, cluster: str, *, namespace: str | None = None, cursor: str | None = None, limit: int = 1000
+    ) -> OpenExperiments:
+        """Return a page of what a cluster's driver recorded and that is not over (``TrackingStore``)."""
+        from katib.store.sql.tracking import recorded_open
+
+        return self._database.read(recorded_open.open_experiments, cluster, namespace, cursor, limit)
 
     def take_lease(self, name: str, holder: str, *, expired: LeaseState | None = None) -> LeaseState:
         """Hold what one process does at a time, if nobody does (``TrackingStore``)."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select, update
 
 from katib.store.protocol import Summary
+from katib.store.sql.key_lists import ByLists
 from katib.store.sql.keys import IN_LIMIT, trial_key, trial_keys
 from katib.store.sql.row_inserts import RowInsert
 from katib.store.sql.schema import metrics, summaries, trials
@@ -62,13 +63,21 @@ _UPDATE = (
     .where(_columns.trial_id == bindparam("trial"), _columns.metric_id == bindparam("metric"))
     .values({column.name: bindparam(column.name) for column in _WRITE_FOLDED})
 )
-_SUMMARIES_OF = (
-    select(
-        _columns.trial_id, metrics.c.name, _columns.first, _columns.latest, _columns.min, _columns.max, _columns.count
+_SUMMARIES_OF = ByLists(
+    lambda among: (
+        select(
+            _columns.trial_id,
+            metrics.c.name,
+            _columns.first,
+            _columns.latest,
+            _columns.min,
+            _columns.max,
+            _columns.count,
+        )
+        .join(metrics)
+        .where(among(_columns.trial_id, "trials"))
+        .order_by(_columns.first_sequence)
     )
-    .join(metrics)
-    .where(_columns.trial_id.in_(bindparam("trials", expanding=True)))
-    .order_by(_columns.first_sequence)
 )
 _SUMMARIES = (
     select(metrics.c.name, _columns.first, _columns.latest, _columns.min, _columns.max, _columns.count)
@@ -179,9 +188,6 @@ def read_summaries_of(connection: Connection, uid: str, names: Sequence[str]) ->
     keys = trial_keys(connection, uid, names)
     found: dict[str, dict[str, Summary]] = {name: {} for name in names}
     of_key = {key: name for name, key in keys.items()}
-    wanted = list(of_key)
-    for start in range(0, len(wanted), IN_LIMIT):
-        rows = connection.execute(_SUMMARIES_OF, {"trials": wanted[start : start + IN_LIMIT]})
-        for key, name, first, latest, least, greatest, count in rows:
-            found[of_key[key]][name] = Summary(first=first, latest=latest, min=least, max=greatest, count=count)
+    for key, name, first, latest, least, greatest, count in _SUMMARIES_OF.rows(connection, {"trials": list(of_key)}):
+        found[of_key[key]][name] = Summary(first=first, latest=latest, min=least, max=greatest, count=count)
     return found

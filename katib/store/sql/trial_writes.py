@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, select, union_all, update
 
 from katib.errors import Conflict
 from katib.store.sql.changes import next_change
-from katib.store.sql.keys import IN_LIMIT, check_length, lock_experiment
+from katib.store.sql.key_lists import ByLists
+from katib.store.sql.keys import check_length, lock_experiment
+from katib.store.sql.known_keys import known_keys
 from katib.store.sql.report_rows import claim_reports
 from katib.store.sql.schema import experiments, trials
 from katib.store.sql.tracking.parameter_rows import insert_parameters, replace_parameters
 from katib.store.sql.trial_rows import COLUMNS, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
@@ -26,11 +28,12 @@ __all__ = ["record_trials"]
 
 _columns = trials.c
 _OF_EXPERIMENT = _columns.experiment_id == bindparam("experiment")
-_IDENTITY = select(_columns.id, _columns.trial_index, _columns.name).where(_OF_EXPERIMENT)
+_IDENTITY = select(_columns.id, _columns.trial_index, _columns.name, _columns.assignments).where(_OF_EXPERIMENT)
 # Not one query with OR: SQLite would read every trial of the experiment.
-_KNOWN = union_all(
-    _IDENTITY.where(_columns.trial_index.in_(bindparam("indices", expanding=True))),
-    _IDENTITY.where(_columns.name.in_(bindparam("names", expanding=True))),
+_KNOWN = ByLists(
+    lambda among: union_all(
+        _IDENTITY.where(among(_columns.trial_index, "indices")), _IDENTITY.where(among(_columns.name, "names"))
+    )
 )
 _INHERITED = (
     select(_columns.project_id, _columns.code_id, _columns.environment_id, _columns.place)
@@ -38,7 +41,6 @@ _INHERITED = (
     .where(experiments.c.id == bindparam("experiment"))
 )
 """What a new trial has from the root run: where it comes from is what was known when it was recorded."""
-_ASSIGNMENTS = select(_columns.id, _columns.assignments).where(_columns.id.in_(bindparam("keys", expanding=True)))
 _INSERT = insert(trials)
 _UPDATE = (
     update(trials)
@@ -61,60 +63,63 @@ def record_trials(connection: Connection, uid: str, records: Sequence[TrialRecor
         return
     for row in rows:
         check_length("the name of a trial", row["name"])
-    keys = _known(connection, experiment, rows)
-    _check_names(rows, list(keys))
+    there = _known(connection, experiment, rows)
+    _check_names(rows, list(there))
     change = next_change(connection)
     latest = {row["trial_index"]: {**row, "change": change} for row in rows}
-    unknown = [row for index, row in latest.items() if (index, row["name"]) not in keys]
+    unknown = [row for index, row in latest.items() if (index, row["name"]) not in there]
     inherited = connection.execute(_INHERITED, {"experiment": experiment}).mappings().one() if unknown else {}
     new = [{**row, **inherited, "experiment_id": experiment, "uid": uuid.uuid4().hex} for row in unknown]
-    known = [{**row, "key": keys[index, row["name"]]} for index, row in latest.items() if (index, row["name"]) in keys]
+    known = [
+        {**row, "key": there[index, row["name"]].key} for index, row in latest.items() if (index, row["name"]) in there
+    ]
     assignments = {record.index: record.assignments for record in records}
     if new:
-        connection.execute(_INSERT, new)
-        made = _known(connection, experiment, new)
-        insert_parameters(connection, {key: assignments[index] for (index, _), key in made.items()})
+        there |= (made := _inserted(connection, experiment, new))
+        insert_parameters(connection, {trial.key: assignments[index] for (index, _), trial in made.items()})
         claim_reports(connection, [row["name"] for row in new])
+    # The point of a trial is another one than before almost never.
+    moved = {
+        row["key"]: assignments[row["trial_index"]]
+        for row in known
+        if there[row["trial_index"], row["name"]].assignments != row["assignments"]
+    }
+    if moved:
+        replace_parameters(connection, moved)
     if known:
-        _follow_assignments(connection, known, assignments)
         connection.execute(_UPDATE, known)
+    known_keys(connection).trials.update(((uid, name), trial.key) for (_, name), trial in there.items())
 
 
-def _follow_assignments(
-    connection: Connection,
-    known: Sequence[dict[str, Any]],
-    assignments: Mapping[int, Sequence[tuple[str, str]]],
-) -> None:
-    """Change the parameters of trials whose point is another than before (it almost never is)."""
-    before = {
-        key: document
-        for chunk in _chunks(known)
-        for key, document in connection.execute(_ASSIGNMENTS, {"keys": [row["key"] for row in chunk]})
-    }
-    others = {row["key"]: assignments[row["trial_index"]] for row in known if before[row["key"]] != row["assignments"]}
-    if others:
-        replace_parameters(connection, others)
+class _Stored(NamedTuple):
+    """A trial as it is stored before a change: its key, and its assignments as a document."""
+
+    key: int
+    assignments: str
 
 
-def _known(connection: Connection, experiment: int, rows: Sequence[dict[str, Any]]) -> dict[tuple[int, str], int]:
-    """Return the keys of all trials that share an index or a name with the rows, by (index, name)."""
-    return {
-        (index, name): key
-        for chunk in _chunks(rows)
-        for key, index, name in connection.execute(
-            _KNOWN,
-            {
-                "experiment": experiment,
-                "indices": [row["trial_index"] for row in chunk],
-                "names": [row["name"] for row in chunk],
-            },
-        )
-    }
+def _known(connection: Connection, experiment: int, rows: Sequence[dict[str, Any]]) -> dict[tuple[int, str], _Stored]:
+    """Return all trials that share an index or a name with the rows, by (index, name)."""
+    found = _KNOWN.rows(
+        connection,
+        {"indices": [row["trial_index"] for row in rows], "names": [row["name"] for row in rows]},
+        {"experiment": experiment},
+    )
+    return {(index, name): _Stored(key, assignments) for key, index, name, assignments in found}
 
 
-def _chunks(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
-    for start in range(0, len(rows), IN_LIMIT):
-        yield rows[start : start + IN_LIMIT]
+def _inserted(
+    connection: Connection, experiment: int, rows: Sequence[dict[str, Any]]
+) -> dict[tuple[int, str], _Stored]:
+    """Insert trials, and return them by (index, name)."""
+    if len(rows) == 1:  # the commonest case, in which a database says itself which key it gave
+        (row,) = rows
+        key = connection.execute(_INSERT, row).inserted_primary_key
+        if key is not None:
+            return {(row["trial_index"], row["name"]): _Stored(int(key[0]), row["assignments"])}
+    else:
+        connection.execute(_INSERT, rows)
+    return _known(connection, experiment, rows)
 
 
 def _check_names(rows: Sequence[dict[str, Any]], known: Sequence[tuple[int, str]]) -> None:

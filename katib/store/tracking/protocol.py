@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from katib.api.trial import TrialState
     from katib.store.protocol import Observed, Reported
+    from katib.store.tracking.recording import OpenExperiments
     from katib.store.tracking.records import (
         ArchiveWriter,
         Artifact,
@@ -545,6 +546,21 @@ class TrackingStore(Protocol):
 
     def namespaces_with_retention(self) -> list[str]:
         """Return the namespaces that have projects with a policy of their own."""
+
+    def open_experiments(
+        self, cluster: str, *, namespace: str | None = None, cursor: str | None = None, limit: int = 1000
+    ) -> OpenExperiments:
+        """Return a page of the experiments that a cluster's driver recorded and that are not over here.
+
+        Args:
+            cluster: Which one: the annotation ``katib.kubeflow.org/cluster`` they were recorded with.
+            namespace: Only those of one; None for all.
+            cursor: Of the page before.
+            limit: So many are looked at.
+
+        Raises:
+            InvalidInput: The cursor is none.
+        """
 
     def take_lease(self, name: str, holder: str, *, expired: LeaseState | None = None) -> LeaseState:
         """Hold what one process does at a time, if nobody does; again, let its beat grow. Return who holds it.

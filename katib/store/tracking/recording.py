@@ -17,8 +17,19 @@ if TYPE_CHECKING:
     from katib.engine.trial import TrialRecord
     from katib.store.protocol import EventKind, Summary
 
-__all__ = ["EXPERIMENT_DELETED", "EXPERIMENT_REPLACED", "RecordedExperiment", "RecordedTrial", "Recording"]
+__all__ = [
+    "CLUSTER",
+    "EXPERIMENT_DELETED",
+    "EXPERIMENT_REPLACED",
+    "OpenExperiment",
+    "OpenExperiments",
+    "RecordedExperiment",
+    "RecordedTrial",
+    "Recording",
+]
 
+CLUSTER: Final = "katib.kubeflow.org/cluster"
+"""The annotation that says of which cluster an experiment is; several may record in one store."""
 EXPERIMENT_DELETED: Final = "ExperimentDeleted"
 """The reason of what ended because the object of its experiment is gone."""
 EXPERIMENT_REPLACED: Final = "ExperimentReplaced"
@@ -51,6 +62,34 @@ class RecordedTrial:
     record: TrialRecord
     job: Mapping[str, Any] | None = None
     place: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenExperiment:
+    """An experiment that is not over, as far as is known.
+
+    Attributes:
+        namespace: Where it is.
+        uid: Of its object.
+        name: It has here.
+    """
+
+    namespace: str
+    uid: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenExperiments:
+    """A page of them.
+
+    Attributes:
+        items: Maybe none though there are more.
+        cursor: Where the next page begins; None on the last one.
+    """
+
+    items: list[OpenExperiment]
+    cursor: str | None
 
 
 class Recording(Protocol):

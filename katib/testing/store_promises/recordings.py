@@ -15,8 +15,10 @@ from katib.api.trial import TrialState
 from katib.errors import Conflict, InvalidInput, NotFound
 from katib.store.observation_logs import Report as LogReport
 from katib.store.tracking.recording import (
+    CLUSTER,
     EXPERIMENT_DELETED,
     EXPERIMENT_REPLACED,
+    OpenExperiment,
     RecordedExperiment,
     RecordedTrial,
 )
@@ -407,6 +409,45 @@ class RecordingPromises(TrackingPromises):
         tracking.mark_deleted(UID)
         assert trackings.experiment("team-a", "search").status == a_status("Succeeded", completion_time=EPOCH)
         assert [each.reason for each in trackings.events(UID)] == [EXPERIMENT_DELETED]
+
+    def test_what_is_not_over_can_be_listed_by_cluster(self, trackings: Any, tracking: Tracking) -> None:
+        """Of one namespace or of all, page by page; what others drive or ended is not there."""
+
+        def recorded(number: int, cluster: str, namespace: str = "team-a", kind: str = "Running") -> str:
+            experiment = on_a_cluster(f"{number:08d}-0000", status=a_status(kind), age=number)
+            experiment.metadata.name, experiment.metadata.namespace = f"search-{number}", namespace
+            experiment.metadata.annotations = {CLUSTER: cluster} if cluster else None
+            trackings.tracking(namespace).record_experiment(experiment, 1)
+            return f"{number:08d}-0000"
+
+        def listed(**asked: Any) -> list[str]:
+            found: list[str] = []
+            cursor: str | None = None
+            for _ in range(20):
+                page = trackings.open_experiments("one", cursor=cursor, **asked)
+                found += [each.uid for each in page.items]
+                cursor = page.cursor
+                if cursor is None:
+                    return found
+            raise AssertionError("the pages have no end")
+
+        mine = [recorded(1, "one"), recorded(2, "one", kind="Created"), recorded(3, "one", "team-b")]
+        recorded(4, "two")
+        recorded(5, "")
+        recorded(6, "one", kind="Succeeded")
+        driven_here = an_experiment("local", "team-a")
+        driven_here.metadata.annotations = {CLUSTER: "one"}
+        trackings.create_experiment(driven_here)
+        for limit in (1, 2, 1000):
+            assert listed(limit=limit) == mine
+        assert listed(namespace="team-a") == mine[:2]
+        assert trackings.open_experiments("one", namespace="team-b").items == [
+            OpenExperiment("team-b", mine[2], "search-3")
+        ]
+        tracking.mark_deleted(mine[0])
+        assert listed() == mine[1:]
+        with pytest.raises(InvalidInput, match="page_token"):
+            trackings.open_experiments("one", cursor="next")
 
     def test_what_comes_after_the_end(self, trackings: Any, tracking: Tracking) -> None:
         """That something was active is no news any more; how it ended is."""

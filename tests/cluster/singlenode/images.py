@@ -370,6 +370,43 @@ def build(layout: Layout, names: Iterable[str] = ()) -> dict[str, Path]:
     return built
 
 
+def build_of_packages(
+    layout: Layout, recipe: Path, name: str, *, packages: Sequence[str], without: Sequence[str] = ()
+) -> Path:
+    """Have a test's own image, of Debian's packages and a folder with a Containerfile (``BASE`` has the packages); return its archive.
+
+    Args:
+        layout: Whose cache keeps it.
+        recipe: The folder.
+        name: Of the image; what is under it is taken for it.
+        packages: Extracted, not configured.
+        without: The starts of paths that are left out.
+    """
+    folder = layout.cache / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / f"{recipe.name}.tar"
+    record = archive.with_suffix(".json")
+    with alone(folder / "lock", "build of images"):
+        if archive.exists() and record.exists() and json.loads(record.read_text())["image"] == name:
+            return archive
+        builder = _builder(folder)
+        if checks.program("mmdebstrap") is None or sys.version_info[:2] not in _SUITES:
+            raise NoMeans("An image of Debian's packages is made with mmdebstrap: apt-get install mmdebstrap")
+        sys.stderr.write(f"making {name} from Debian's packages\n")
+        base = f"localhost/katib-{recipe.name}-base:{name.rpartition(':')[2]}"
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            root = Path(scratch, "root.tar")
+            left_out = [f"--dpkgopt=path-exclude=/{each}*" for each in without]
+            words = ["--quiet", "--variant=extract", f"--include={','.join(packages)}", *left_out]
+            _run(["mmdebstrap", *words, _SUITES[sys.version_info[:2]], root], what=f"making {name}")
+            builder.add_base(root, base)
+        builder.build(recipe, recipe / "Containerfile", name, {"BASE": base})
+        record.unlink(missing_ok=True)
+        builder.save(name, archive)
+        record.write_text(json.dumps({"image": name, "id": builder.identity(name)}))
+    return archive
+
+
 def _import(layout: Layout, archive: Path, name: str, *, folder: Path) -> None:
     """Give an image to the node, without the layers that it has."""
     with tempfile.TemporaryDirectory(dir=folder) as scratch:

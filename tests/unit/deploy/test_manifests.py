@@ -21,7 +21,7 @@ from manifests import (
 )
 
 from katib.cli.main import main
-from katib.kube.resource import CONFIG_MAPS, EVENTS, LEASES, PODS
+from katib.kube.resource import CONFIG_MAPS, EVENTS, LEASES, NAMESPACES, PODS
 from katib.operator.kinds import EXPERIMENTS, SUGGESTIONS, TRIALS
 
 ROOT = Path(__file__).parents[3]
@@ -60,6 +60,7 @@ def test_operator_may_do_what_its_code_does_and_nothing_else(objects):
         CONFIG_MAPS: ("get",),
         EVENTS: ("create", "patch"),
         LEASES: ("get", "create", "patch"),
+        NAMESPACES: ("get",),
     }
     expected = {(resource.group, resource.plural, verb) for resource, verbs in uses.items() for verb in verbs}
     expected |= {(each.group, f"{each.plural}/status", "patch") for each in (EXPERIMENTS, TRIALS, SUGGESTIONS)}
@@ -73,6 +74,14 @@ def test_operator_may_do_what_its_code_does_and_nothing_else(objects):
     if any(each["metadata"]["name"] == "katib-trials-of-callers" for each in of_kind(objects, "ClusterRole")):
         expected |= {(LEASES.group, LEASES.plural, verb) for verb in (*READS, "create", "delete")}
     assert granted(objects, "katib-operator") == expected | of_trials()
+
+
+def test_of_namespaces_only_one_is_read(objects):
+    for role in of_kind(objects, "Role", "ClusterRole"):
+        for rule in role.get("rules") or []:
+            if "namespaces" in rule["resources"]:
+                assert rule["verbs"] == ["get"]
+                assert role["kind"] == "Role" or rule["resourceNames"] == ["kube-system"]
 
 
 def test_nobody_may_everything_nor_more_than_they_have(objects):

@@ -141,7 +141,7 @@ def first_samples(connection: Connection, reported: Mapping[int, Sequence[Report
     """Store what is reported of runs that were inserted in this transaction: there is nothing to look for or to wait for."""
     if reported:
         groups = dict(zip(reported, as_rows(connection, reported.values()), strict=True))
-        append_rows(connection, {run: (0, rows) for run, rows in groups.items()}, are_new=True)
+        append_rows(connection, {run: (0, rows) for run, rows in groups.items()}, new=groups.keys())
         _INSERT_COLLECTORS.execute(
             connection,
             [

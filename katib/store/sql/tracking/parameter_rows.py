@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, delete, insert, select
 
 from katib.errors import Conflict, InvalidInput, Problem
-from katib.store.sql.key_lists import among_keys
+from katib.store.sql.key_lists import ByLists, among_keys
 from katib.store.sql.keys import digest_of
 from katib.store.sql.row_inserts import RowInsert
 from katib.store.sql.text import storable
@@ -31,8 +31,10 @@ __all__ = [
     "replace_parameters",
 ]
 
-_NAMES = select(parameter_names.c.digest, parameter_names.c.id).where(
-    parameter_names.c.digest.in_(bindparam("digests", expanding=True))
+_NAMES = ByLists(
+    lambda among: select(parameter_names.c.digest, parameter_names.c.id).where(
+        among(parameter_names.c.digest, "digests")
+    )
 )
 _NEW_NAME = insert(parameter_names)
 _INSERT = RowInsert(parameters)
@@ -123,4 +125,4 @@ def _keys(connection: Connection, names: Iterable[str]) -> dict[str, int]:
 
 
 def _known(connection: Connection, digests: Sequence[str]) -> dict[str, int]:
-    return {digest: key for some in chunks(digests) for digest, key in connection.execute(_NAMES, {"digests": some})}
+    return dict(_NAMES.rows(connection, {"digests": digests}))

@@ -20,6 +20,7 @@ from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, selec
 from sqlalchemy.exc import OperationalError
 
 from katib.errors import KatibError, NotFound
+from katib.store.sql.known_keys import forget_keys
 from katib.store.sql.schema import (
     collectors,
     events,
@@ -187,6 +188,7 @@ def _remove_runs(connection: Connection, keys: Sequence[int], *, keep_artifacts:
         for table in _OF_RUNS:
             connection.execute(delete(table).where(table.c.trial_id.in_(some)))
         connection.execute(delete(trials).where(_runs.id.in_(some)))
+        forget_keys(connection)
         # After the rows: who adds an edge of one holds its row until the edge is there.
         _remove_edges(connection, NodeKind.ARTIFACT, artifact_keys)
         _remove_edges(connection, NodeKind.RUN, some)
@@ -253,6 +255,7 @@ def _remove_searches(connection: Connection, keys: Sequence[int]) -> None:
         for table in (events, requests):
             connection.execute(delete(table).where(table.c.experiment_id.in_(some)))
         connection.execute(delete(experiments).where(_searches.id.in_(some)))
+        forget_keys(connection)
 
 
 # -- files ------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ Functions run in the caller's transaction.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from katib.api.experiment import ExperimentStatus
 
-__all__ = ["NO_TRIAL", "best_value", "follow_status", "insert_root"]
+__all__ = ["NO_TRIAL", "SearchRow", "best_value", "follow_status", "insert_root", "read_search"]
 
 NO_TRIAL: Final[dict[str, Any]] = {
     "assignments": "[]",
@@ -46,10 +47,11 @@ _STATES: Final = {
 }
 _INSERT = insert(trials)
 _READ = (
-    select(trials.c.id, trials.c.state, trials.c.started, trials.c.finished)
-    .join(experiments, experiments.c.root_id == trials.c.id)
+    select(trials.c.id, trials.c.state, trials.c.started, trials.c.finished, experiments.c.spec)
+    .select_from(experiments.outerjoin(trials, experiments.c.root_id == trials.c.id))
     .where(experiments.c.uid == bindparam("uid"))
 )
+_LONGEST_KEPT: Final = 1 << 15
 _UPDATE = (
     update(trials)
     .where(trials.c.id == bindparam("key"))
@@ -92,10 +94,33 @@ def insert_root(
     return int(key[0]) if key else 0
 
 
-def follow_status(connection: Connection, uid: str, status: ExperimentStatus) -> None:
-    """Give the root run of an experiment the state and times of a status, if they are others than it has."""
-    root = connection.execute(_READ, {"uid": uid}).first()
-    if root is None:
+class SearchRow(NamedTuple):
+    """What is known of an experiment and its root run: the run's key, state and times (None without one), and the document of the spec."""
+
+    id: int | None
+    state: str | None
+    started: int | None
+    finished: int | None
+    spec: str
+
+
+def read_search(connection: Connection, uid: str) -> SearchRow | None:
+    """Return what ``follow_status`` and ``best_value`` want to know of an experiment, if it is there."""
+    row = connection.execute(_READ, {"uid": uid}).first()
+    return None if row is None else SearchRow(*row)
+
+
+def follow_status(connection: Connection, uid: str, status: ExperimentStatus, search: SearchRow | None = None) -> None:
+    """Give the root run of an experiment the state and times of a status, if they are others than it has.
+
+    Args:
+        connection: In a write transaction.
+        uid: Of the experiment.
+        status: Its new one.
+        search: As it was read in this transaction, where it was.
+    """
+    root = search or read_search(connection, uid)
+    if root is None or root.id is None:
         return
     condition = status.conditions[-1] if status.conditions else None
     state = TrialState.CREATED if condition is None else _STATES.get(condition.type, TrialState.KILLED)
@@ -126,9 +151,19 @@ def best_value(status: ExperimentStatus, spec: str) -> float | None:
     best = status.current_optimal_trial
     if best is None:
         return None
-    document = load(spec).get("objective")
-    if document is None:
+    searched = _searched_again(spec) if len(spec) <= _LONGEST_KEPT else _searched(spec)
+    if searched is None or searched.objective is None:
         return None
-    objective = ObjectiveSpec.model_validate(document)
-    searched = ExperimentSpec.model_construct(objective=objective)
-    return pack(metric_value(best.observation, objective.objective_metric_name, searched))[0]
+    return pack(metric_value(best.observation, searched.objective.objective_metric_name, searched))[0]
+
+
+def _searched(spec: str) -> ExperimentSpec | None:
+    """Return a spec with its objective and nothing else; None without one."""
+    document = load(spec).get("objective")
+    return (
+        None if document is None else ExperimentSpec.model_construct(objective=ObjectiveSpec.model_validate(document))
+    )
+
+
+# With every end of a trial a status is saved, and the spec is the same as before.
+_searched_again = lru_cache(maxsize=64)(_searched)

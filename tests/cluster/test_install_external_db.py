@@ -1,0 +1,99 @@
+"""The overlay ``external-db``: a search over a database server that is there, and goes away in the middle for a while."""
+
+import os
+
+import pytest
+from installation import installing, takes_minutes
+
+from katib.testing.database_servers import MariadbServer, PostgresqlServer
+
+pytestmark = [takes_minutes, pytest.mark.xdist_group("install"), pytest.mark.timeout(900)]
+
+HOST = os.environ.get("KATIB_TEST_HOST", "10.250.0.1")
+"""Where pods reach this machine."""
+EPOCHS = 12
+
+
+class Postgresql(PostgresqlServer):
+    """Heard from everywhere; who calls has a password."""
+
+    def listen(self):
+        self.stop()
+        with (self.folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all all scram-sha-256\n")
+        self.begin()
+
+    def begin(self):
+        self.start(arguments=["-c", f"listen_addresses=127.0.0.1,{HOST}"])
+
+
+class Mariadb(MariadbServer):
+    """As above."""
+
+    def listen(self):
+        statement = "CREATE USER katib@'%' IDENTIFIED BY 'p@ss/w:rd'"
+        self.execute(statement, "GRANT ALL ON *.* TO katib@'%'")
+        self.stop()
+        self.begin()
+
+    def begin(self):
+        self.start(arguments=["--bind-address=0.0.0.0"])
+
+
+@pytest.fixture(params=[Postgresql, Mariadb])
+def server(request):
+    kind = request.param
+    if kind.missing():
+        pytest.skip(kind.missing())
+    with kind(durable=True) as running:
+        running.listen()
+        yield running
+
+
+def points(server, url):
+    """Return how many points of each metric of each trial are stored."""
+    statement = (
+        "SELECT t.name, m.name, count(*) FROM observations o JOIN trials t ON t.id = o.trial_id"
+        " JOIN metrics m ON m.id = o.metric_id GROUP BY t.name, m.name"
+    )
+    return {(trial, metric): count for trial, metric, count in server.execute(statement, database=url.rsplit("/")[-1])}
+
+
+def trained(installation):
+    """Return the pods whose trainer has ended."""
+    found = installation.kubernetes.get("pods", "--namespace", installation.trials)["items"]
+    return [
+        pod
+        for pod in found
+        for container in pod["status"].get("containerStatuses", [])
+        if "terminated" in container["state"]
+    ]
+
+
+def test_a_database_server_beside_the_cluster(kubernetes, server, tmp_path):
+    here = server.new_database()
+    there = here.replace("@127.0.0.1:", f"@{HOST}:")
+
+    def prepare(installation):
+        place = ("--namespace", installation.namespace)
+        kubernetes.kubectl("create", "secret", "generic", "katib-database", f"--from-literal=url={there}", *place)
+
+    with installing(kubernetes, tmp_path.resolve(), overlay="external-db", prepare=prepare) as installation:
+        assert len(installation.pods("store")) == 2
+        installation.start("search", epochs=EPOCHS, seconds_per_epoch=1)
+        kubernetes.wait_for(
+            lambda: sum(points(server, here).values()) > EPOCHS,
+            what="half a trial is stored",
+            namespace=installation.trials,
+        )
+        server.stop()
+        kubernetes.wait_for(
+            lambda: len(trained(installation)) >= 2, what="trainers end meanwhile", namespace=installation.trials
+        )
+        server.begin()
+        installation.check_success("search")
+        found = points(server, here)
+        assert set(found.values()) == {EPOCHS}
+        assert len(found) == 6 * 2
+        servers = [*installation.pods("operator"), *installation.pods("suggestion"), *installation.pods("store")]
+        assert not any(status["restartCount"] for pod in servers for status in pod["status"]["containerStatuses"])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from katib.api.similar import did_you_mean
 from katib.errors import InvalidInput, Problem
+from katib.template.checkpoint_mount import CheckpointMount, mount_checkpoints
 from katib.template.shared_volumes import SharedVolumes
 from katib.template.trial_environment import trial_environment
 from katib.template.trial_kind import pod_templates, trial_kind
@@ -63,6 +64,7 @@ class CollectorSettings:
         webhook: Whether a webhook sees the pods that controllers make of something else than a pod template.
         trial_index: The trial's place in its experiment, for its environment.
         parameter_kinds: The types of the experiment's parameters, for the same; None where they are not known.
+        checkpoints: Where the trial finds its parent's checkpoint; None where it has none.
     """
 
     image: str
@@ -76,6 +78,7 @@ class CollectorSettings:
     webhook: bool = False
     trial_index: int | None = None
     parameter_kinds: Mapping[str, str] | None = None
+    checkpoints: CheckpointMount | None = None
 
 
 def with_collector(trial: Trial, settings: CollectorSettings) -> dict[str, Any]:
@@ -186,7 +189,12 @@ def collect_from_pod(
     )
     sidecar = _sidecar(pod_spec, container, settings, said, folder)
     volumes.mount_in(sidecar)
+    volumes.hide_token(sidecar)
     pod_spec.setdefault("initContainers", [])
+    if settings.checkpoints is not None:
+        said_of = mount_checkpoints(pod_spec, container, place, settings.checkpoints, trial.metadata.name)
+        making = {**said_of, **_own_container(pod_spec, container, settings)}
+        pod_spec["initContainers"] = [*(pod_spec["initContainers"] or []), making]
     # Behind the others: a mesh's own sidecar is there before, and nobody waits beside them.
     pod_spec["initContainers"] = [*(pod_spec["initContainers"] or []), sidecar]
     if kind == "Custom":
@@ -373,8 +381,6 @@ def _sidecar(
     text = json.dumps(said, separators=(",", ":"), sort_keys=True)
     return {
         "name": _free_name(pod_spec, COLLECTOR_CONTAINER),
-        "image": settings.image,
-        "imagePullPolicy": settings.pull_policy,
         "restartPolicy": "Always",
         "env": [
             *_environment({"KATIB_COLLECTOR": text, **secret}),
@@ -382,6 +388,17 @@ def _sidecar(
         ],
         # Kubernetes starts no further container before this has ended: the trainer finds its launcher.
         "lifecycle": {"postStart": {"exec": {"command": [_LAUNCHER_IN_IMAGE, "--install", folder]}}},
+        **_own_container(pod_spec, primary, settings),
+    }
+
+
+def _own_container(
+    pod_spec: Mapping[str, Any], primary: Mapping[str, Any], settings: CollectorSettings
+) -> dict[str, Any]:
+    """Return what every container has that is put beside the trainer's."""
+    return {
+        "image": settings.image,
+        "imagePullPolicy": settings.pull_policy,
         "resources": copy.deepcopy(dict(settings.resources)),
         "securityContext": {
             **_user(pod_spec, primary),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from katib.api.base import ObjectMeta
 from katib.api.trial import Trial, TrialSpec
 from katib.errors import InvalidInput
+from katib.template.checkpoint_mount import CheckpointMount, checkpoint_path
 from katib.template.collection import CollectorSettings, with_collector
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ def collection_problems(experiment: Experiment, *, webhook: bool) -> list[Proble
         ),
     )
     try:
-        with_collector(trial, CollectorSettings(image="collector", store_address="store", webhook=webhook))
+        path = checkpoint_path(experiment)
+        mount = CheckpointMount(path, experiment.metadata.name, claim="checkpoints") if path else None
+        settings = CollectorSettings(image="collector", store_address="store", webhook=webhook, checkpoints=mount)
+        with_collector(trial, settings)
     except InvalidInput as error:
         return list(error.problems)
     return []

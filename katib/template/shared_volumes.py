@@ -20,6 +20,7 @@ _FOLDER: Final = "/var/run/katib"
 _PATHS: Final = "katib-metrics-files"
 _EXCHANGE_LIMIT: Final = "1Gi"
 """Above what launcher and sidecar let come together there: a pod that has more is evicted."""
+_ACCOUNT_FOLDER: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 class SharedVolumes:
@@ -80,6 +81,15 @@ class SharedVolumes:
             *(container.get("volumeMounts") or []),
             *(dict(mount) for mount in self._mounts if mount["mountPath"] not in used),
         ]
+
+    def hide_token(self, container: dict[str, Any]) -> None:
+        """Keep the pod's service account from another container.
+
+        Kubernetes mounts the account's token in every container that has nothing in that place. So the folder for the exchange is there.
+        """
+        exchange = self._mounts[0]["name"]
+        mount = {"name": exchange, "mountPath": _ACCOUNT_FOLDER, "readOnly": True}
+        container["volumeMounts"] = [*(container.get("volumeMounts") or []), mount]
 
 
 def _is_below(folder: str, mount_path: object) -> bool:

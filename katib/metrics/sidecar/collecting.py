@@ -30,7 +30,7 @@ _LOGGER: Final = logging.getLogger(__name__)
 _TICK: Final = 0.05
 """Seconds between two looks whether the trainer has ended."""
 _QUICK_TICK: Final = 0.005
-_AFTER_LAUNCHER: Final = 0.05
+_AFTER_LAUNCHER: Final = 0.1
 """Seconds in which the container's own runtime sees the end of the launcher."""
 _POLL: Final = 0.25
 _POLL_FOLDERS: Final = 1.0

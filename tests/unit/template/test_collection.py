@@ -74,6 +74,10 @@ def refused(run_spec, collector=None, **spec):
     return problem
 
 
+NO_TOKEN = {"name": "katib-metrics", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True}
+"""Where something is mounted Kubernetes mounts no token."""
+
+
 class TestJob:
     def test_whole(self):
         made = collected(job())
@@ -127,7 +131,7 @@ class TestJob:
                         "runAsNonRoot": True,
                         "seccompProfile": {"type": "RuntimeDefault"},
                     },
-                    "volumeMounts": [{"name": "katib-metrics", "mountPath": "/var/run/katib"}],
+                    "volumeMounts": [{"name": "katib-metrics", "mountPath": "/var/run/katib"}, NO_TOKEN],
                 }
             ],
         }
@@ -233,7 +237,7 @@ class TestVolumes:
         assert pod["volumes"][:2] == volumes
         assert len(pod["volumes"]) == 3
         shared = {"name": "runs", "mountPath": "/data/runs/", "subPath": "x", "readOnly": True}
-        assert sidecar_of(pod)["volumeMounts"][1:] == [shared]
+        assert sidecar_of(pod)["volumeMounts"][1:] == [shared, NO_TOKEN]
         assert pod["containers"][0]["volumeMounts"][:2] == own
 
     @pytest.mark.parametrize("path", ["/log", "log/file", "/x/../log", ""])

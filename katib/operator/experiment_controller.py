@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["ExperimentController"]
 
 _LOGGER: Final = logging.getLogger(__name__)
-_COUNTERS_EVERY: Final = 1.0
+_COUNTERS_EVERY: Final = 2.0
 """Seconds between two writes of a status in which only counters changed."""
 _PATIENCE: Final = 5.0
 """What waits for less than this is nothing people want to read about."""

@@ -1,4 +1,8 @@
-"""Experiments in real pods, from the cluster's images; the operator and the servers run beside the cluster."""
+"""Experiments in real pods, from the cluster's images; the operator and the servers run beside the cluster.
+
+A kubelet looks at its containers once a second. It sees their end at one look and tells it at once; it goes on with the pod at the next
+look, and only then is the pod's phase Succeeded. So the phase is 1 to 2 s behind whatever a pod does, and the operator does not wait for it.
+"""
 
 import os
 import statistics
@@ -62,8 +66,16 @@ def _experiment(name: str, *, trials: int, parallel: int, seconds: float) -> dic
     }
 
 
+_ENDED = "containers have ended"
+
+
+def _has_ended(pod: dict[str, Any]) -> bool:
+    containers = pod["status"].get("containerStatuses") or []
+    return bool(containers) and all("terminated" in each["state"] for each in containers)
+
+
 class _PodMoments:
-    """When pods of trials were first seen in a phase, by the clock that trials read, too."""
+    """When pods of trials were first seen in a phase or without running containers, by the clock that trials read, too."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -76,9 +88,11 @@ class _PodMoments:
             with self._lock:
                 for name in (labels.get(TRIAL_LABEL, ""), f"of {labels.get(EXPERIMENT_LABEL, '')}"):
                     self._first.setdefault((name, phase), time.time())
+                    if _has_ended(new):
+                        self._first.setdefault((name, _ENDED), time.time())
 
     def first(self, trial: str, phase: str) -> float | None:
-        """Return when a trial's pod was seen in a phase."""
+        """Return when a trial's pod was seen so."""
         with self._lock:
             return self._first.get((trial, phase))
 
@@ -118,14 +132,15 @@ def _first_pod(operated: MeasuredOperator, moments: _PodMoments) -> list[Row]:
 
 def _through(operated: MeasuredOperator, moments: _PodMoments) -> list[Row]:
     search = operated.run(_experiment("through", trials=TRIALS_IN_ALL, parallel=PARALLEL, seconds=SECONDS))
-    ends = []
+    ends: dict[str, list[float]] = {_ENDED: [], "Succeeded": []}
     for trial in _trials(operated, "through"):
         metrics = {each["name"]: each for each in (trial["status"].get("observation") or {}).get("metrics") or ()}
-        over = moments.first(trial["metadata"]["name"], "Succeeded")
-        if over is not None and "worked" in metrics:
-            ends.append(over - float(metrics["worked"]["latest"]))
+        for state, found in ends.items():
+            seen = moments.first(trial["metadata"]["name"], state)
+            if seen is not None and "worked" in metrics:
+                found.append(seen - float(metrics["worked"]["latest"]))
     costs = search.costs
-    assert len(ends) > TRIALS_IN_ALL // 2, "most trials were not seen to end"
+    assert len(ends[_ENDED]) > TRIALS_IN_ALL // 2, "most trials were not seen to end"
     return [
         (
             f"real pods, {TRIALS_IN_ALL} trials of {SECONDS} s, {PARALLEL} parallel, StdOut",
@@ -134,7 +149,8 @@ def _through(operated: MeasuredOperator, moments: _PodMoments) -> list[Row]:
             ">= 100",
             "70",
         ),
-        ("  end of work -> end of pod, p50", statistics.median(ends), "s", "<= 1", "2.5"),
+        ("  end of work -> end of its containers is known, p50", statistics.median(ends[_ENDED]), "s", "<= 1", ""),
+        ("  end of work -> phase of its pod, p50", statistics.median(ends["Succeeded"] or [0.0]), "s", "", "2.5"),
         ("  the operator's CPU for a trial", costs.cpu / TRIALS_IN_ALL * 1000, "ms", "<= 40", "55-98"),
         ("  API requests for a trial: the operator's", costs.requests.total() / TRIALS_IN_ALL, "", "<= 8", "38"),
         ("  API requests for a trial: all", costs.everything / TRIALS_IN_ALL, "", "", "75"),

@@ -8,7 +8,7 @@ READY  := $(VENV)/.runs
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt type bench proto crds verify wheel clean cluster-up cluster-down images e2e bench-cluster
+.PHONY: help setup demo test lint fmt type bench proto crds verify wheel clean cluster-up cluster-down images e2e e2e-install bench-cluster
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ images: setup ## build the container images (buildah, podman or docker); KATIB_I
 
 e2e: setup ## run the tests that need a cluster: on KUBECONFIG's, or on this machine's, which it brings up
 	KATIB_E2E=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/cluster
+
+INSTALL_TESTS := tests/cluster/test_install*.py tests/cluster/test_foreign_definitions.py tests/cluster/test_network_policies.py
+e2e-install: setup ## install every overlay on that cluster, with databases, certificates and NetworkPolicies: 15 minutes
+	KATIB_E2E=1 KATIB_E2E_INSTALL=1 $(BIN)/python -m pytest -n 0 $(INSTALL_TESTS)
 
 bench-cluster: setup ## measure the figures promised for Kubernetes, on the same cluster
 	KATIB_E2E=1 $(BIN)/python tests/cluster/bench.py

@@ -58,6 +58,12 @@ if TYPE_CHECKING:
     from katib.client.reporting import report_metrics, reporting
     from katib.client.search_cv import KatibSearchCV
     from katib.client.sweep import TuneResult, tune
+    from katib.client.trainer_parameters import (
+        HuggingFaceDatasetParams,
+        HuggingFaceModelParams,
+        HuggingFaceTrainerParams,
+        S3DatasetParams,
+    )
     from katib.client.trial_jobs import (
         BASE_IMAGE_PYTORCH,
         BASE_IMAGE_TENSORFLOW,
@@ -70,8 +76,12 @@ __all__ = [
     "BASE_IMAGE_TENSORFLOW",
     "BASE_IMAGE_TENSORFLOW_GPU",
     "CurrentTrial",
+    "HuggingFaceDatasetParams",
+    "HuggingFaceModelParams",
+    "HuggingFaceTrainerParams",
     "KatibClient",
     "KatibSearchCV",
+    "S3DatasetParams",
     "TrainerResources",
     "TuneResult",
     "V1beta1AlgorithmSetting",
@@ -135,6 +145,10 @@ _WHERE: Final = {
     "BASE_IMAGE_PYTORCH": "katib.client.trial_jobs",
     "BASE_IMAGE_TENSORFLOW": "katib.client.trial_jobs",
     "BASE_IMAGE_TENSORFLOW_GPU": "katib.client.trial_jobs",
+    **dict.fromkeys(
+        ("HuggingFaceDatasetParams", "HuggingFaceModelParams", "HuggingFaceTrainerParams", "S3DatasetParams"),
+        "katib.client.trainer_parameters",
+    ),
     "TuneResult": "katib.client.sweep",
     "tune": "katib.client.sweep",
     # Katib's models, by their names in its client.

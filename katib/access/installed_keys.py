@@ -18,15 +18,18 @@ from katib.errors import InvalidInput, Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OPERATOR_TOKEN", "REPORT_KEYS", "STORE_TOKENS", "missing_database", "missing_keys"]
+__all__ = ["API_TOKEN", "OPERATOR_TOKEN", "REPORT_KEYS", "STORE_TOKENS", "missing_database", "missing_keys"]
 
 REPORT_KEYS: Final = "report.keys"
 """Signs the tokens with which trials report; the operator and the store have it."""
 OPERATOR_TOKEN: Final = "operator.token"  # noqa: S105 - a name
 """The operator's own token for the store."""
+API_TOKEN: Final = "api.token"  # noqa: S105 - a name
+"""That of the experiments' API, which purges for callers whom Kubernetes lets delete; the operator never does."""
 STORE_TOKENS: Final = "store-tokens.yaml"
 """The token file of the store."""
-_OPERATOR: Final = "katib-operator"
+_TOKENS: Final = {OPERATOR_TOKEN: ("katib-operator", "write"), API_TOKEN: ("katib-api", "admin")}
+"""Names and roles of their owners in every namespace."""
 _PASSWORD: Final = "password"  # noqa: S105 - a name
 _URL: Final = "url"
 _PLACE: Final = "PASSWORD"
@@ -35,7 +38,7 @@ _PLACE: Final = "PASSWORD"
 def missing_keys(data: Mapping[str, str]) -> dict[str, str]:
     """Return what the ``data`` of a Secret lacks, in base64 as it stands there.
 
-    The token file is written with the operator's token; where there is one file already, that token has its entry added.
+    The token file is written with the tokens of our servers; where there is one file already, each of them has its entry added.
 
     Raises:
         InvalidInput: What is there cannot be read.
@@ -43,16 +46,20 @@ def missing_keys(data: Mapping[str, str]) -> dict[str, str]:
     made: dict[str, str] = {}
     if not data.get(REPORT_KEYS):
         made[REPORT_KEYS] = _encoded(secrets.token_hex(32) + "\n")
-    token = _decoded(OPERATOR_TOKEN, data[OPERATOR_TOKEN]).strip() if data.get(OPERATOR_TOKEN) else ""
-    if not token:
-        token = f"katib_{secrets.token_urlsafe(32)}"
-        made[OPERATOR_TOKEN] = _encoded(token)
+    tokens = {name: _decoded(name, data[name]).strip() if data.get(name) else "" for name in _TOKENS}
+    for name in [name for name, token in tokens.items() if not token]:
+        tokens[name] = f"katib_{secrets.token_urlsafe(32)}"
+        made[name] = _encoded(tokens[name])
     text = _decoded(STORE_TOKENS, data[STORE_TOKENS]) if data.get(STORE_TOKENS) else ""
-    known = token_entries(text.encode()) if text.strip() else ()
-    if digest_of(token) not in {entry.digest for entry in known}:
+    known = {entry.digest for entry in (token_entries(text.encode()) if text.strip() else ())}
+    new = [
+        {"name": owner, "sha256": digest_of(tokens[name]).hex(), "namespaces": {"*": role}}
+        for name, (owner, role) in _TOKENS.items()
+        if digest_of(tokens[name]) not in known
+    ]
+    if new:
         document = (yaml.safe_load(text) if text.strip() else None) or {"tokens": []}
-        entry = {"name": _OPERATOR, "sha256": digest_of(token).hex(), "namespaces": {"*": "write"}}
-        document["tokens"] = [*(document.get("tokens") or []), entry]
+        document["tokens"] = [*(document.get("tokens") or []), *new]
         made[STORE_TOKENS] = _encoded(yaml.safe_dump(document, sort_keys=False))
     return made
 

@@ -7,6 +7,7 @@ is the words of their command lines; nothing of them is needed here.
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,14 +25,14 @@ from katib.client.trial_jobs import (
     trial_container,
 )
 from katib.client.tune_settings import TuneSettings, text_of, texts_of
-from katib.errors import InvalidInput, Problem
+from katib.errors import InvalidInput, Problem, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from katib.api.experiment import ParameterSpec
 
-__all__ = ["STORAGE", "FineTuning"]
+__all__ = ["STORAGE", "FineTuning", "no_pytorch_jobs", "tell_idle_arguments"]
 
 STORAGE: Final = {"size": "10Gi", "storage_class": None, "access_modes": ["ReadWriteOnce", "ReadOnlyMany"]}
 _ACCESS_MODES: Final = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
@@ -45,6 +46,8 @@ _INITIALIZER_VARIABLE: Final = "STORAGE_INITIALIZER_IMAGE"
 _TRAINER_VARIABLE: Final = "TRAINER_TRANSFORMER_IMAGE"
 _METRICS: Final = r"'([\w|-]+)'\s*:\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"
 """Of the dicts that the Trainer prints: ``{'train_loss': 0.846, 'epoch': 1.0}``."""
+_DEFAULTS: Final = {"output_dir": "trainer_output"}
+"""What some versions of transformers want to be told."""
 _WORKER_NEEDED: Final = (
     "such as TrainerResources(num_workers=1, num_procs_per_worker=1, resources_per_worker={'gpu': 1})"
 )
@@ -80,7 +83,7 @@ class FineTuning(TuneSettings):
         """
         self._check()
         training, lora = trainer_parts(self.trainer_parameters)
-        arguments = TrainerArguments("trainer_parameters.training_parameters", training)
+        arguments = TrainerArguments("trainer_parameters.training_parameters", training, defaults=_DEFAULTS)
         adapter = TrainerArguments("trainer_parameters.lora_config", lora)
         space = _one_space(arguments, adapter)
 
@@ -209,3 +212,32 @@ def _one_space(arguments: TrainerArguments, adapter: TrainerArguments) -> list[P
         )
         raise InvalidInput([Problem("trainer_parameters", message)])
     return space
+
+
+def tell_idle_arguments(**given: bool) -> None:
+    """Warn of arguments of ``tune`` that were given and have no effect beside a trainer's.
+
+    Args:
+        given: Their names, and whether they were given.
+    """
+    idle = [name for name, is_given in given.items() if is_given]
+    if idle:
+        message = (
+            f"tune() has no use for {', '.join(idle)} where a model is trained by an image: "
+            "trainer_image names it, and what it prints is collected"
+        )
+        warnings.warn(message, UserWarning, stacklevel=4)  # of the caller of tune
+
+
+def no_pytorch_jobs(backend: str) -> Unsupported:
+    """Return what to say where trials are no PyTorchJobs."""
+    instead = (
+        "KatibClient(backend='kubernetes') creates them with a kubeconfig or a pod's service account"
+        if backend == "grpc"
+        else "KatibClient(backend='kubernetes') creates them"
+    )
+    return Unsupported(
+        f"tune() with model_provider_parameters, dataset_provider_parameters and trainer_parameters makes PyTorchJobs and a volume of a "
+        f"cluster, and not with backend {backend!r}: {instead}. Without a cluster write an objective that loads the model and the "
+        "data and calls the Trainer (docs/python-client.md)"
+    )

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 from katib.client.answering import answer_within
 from katib.client.back_end import Place, default_namespace
+from katib.client.delete_options import DeleteOptions
 from katib.client.documents import as_text, experiment_document
+from katib.client.fine_tuning import STORAGE, FineTuning, no_pytorch_jobs, tell_idle_arguments
 from katib.client.found_trials import all_experiments, found_trial
 from katib.client.katib_errors import katib_errors
 from katib.client.models import (
@@ -28,13 +30,25 @@ from katib.client.models import (
     katib_model,
 )
 from katib.client.trial_jobs import BASE_IMAGE_PYTORCH
+from katib.client.tune_settings import TuneSettings
 from katib.client.tuning import Tuning
 from katib.client.views.formatters import TrialList
 from katib.client.waiting import changes_of, has_condition, wait_for
-from katib.engine.status import over
+from katib.engine.ledger import Ledger
+from katib.engine.status import over, with_trial_lists
 from katib.engine.trial_document import trial_resource
-from katib.errors import InvalidExperiment, InvalidInput, Problem, StoreUnavailable, Unsupported
+from katib.errors import (
+    Conflict,
+    Denied,
+    InvalidExperiment,
+    InvalidInput,
+    NotFound,
+    Problem,
+    StoreUnavailable,
+    Unauthenticated,
+)
 from katib.experiments.protocol import Budget
+from katib.template.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,15 +64,17 @@ if TYPE_CHECKING:
     from katib.client.metric_logs import MetricLog
     from katib.client.views.progress import ProgressView
     from katib.engine.trial import TrialRecord
-    from katib.experiments.protocol import Changes, Experiments
+    from katib.experiments.protocol import Changes, Experiments, Volumes
 
 __all__ = ["KatibClient"]
 
 _Answer = TypeVar("_Answer")
 _TIMEOUT: Final = 120
 _DB_MANAGER: Final = "katib-db-manager.kubeflow:6789"
-_STORAGE: Final = {"size": "10Gi", "storage_class": None, "access_modes": ["ReadWriteOnce", "ReadOnlyMany"]}
+_STDOUT: Final = {"kind": "StdOut"}
 _LOCAL_PAUSE: Final = 0.25
+_NAMED: Final = 10_000
+"""Of more trials the status of an experiment has no names, as on a cluster, where an object has its bounds."""
 
 
 class KatibClient:
@@ -206,15 +222,10 @@ class KatibClient:
         where = self._where(namespace)
         text = as_text(document)
         request = secrets.token_hex(16)
-        try:
+        with contextlib.nullcontext() if isinstance(document, str) else _written_by_code():
             created = self._ask(
                 lambda: self._experiments.create(where, text, request_id=request), _TIMEOUT, "to create an experiment"
             )
-        except InvalidExperiment as error:
-            if isinstance(document, str):
-                raise
-            # It was written by code, on no lines.
-            raise InvalidExperiment([dataclasses.replace(problem, line=None) for problem in error.problems]) from None
         self._begun[where, created.metadata.name] = None
         return _told(created)
 
@@ -225,7 +236,7 @@ class KatibClient:
         model_provider_parameters: Any = None,
         dataset_provider_parameters: Any = None,
         trainer_parameters: Any = None,
-        storage_config: Mapping[str, Any] | None = _STORAGE,
+        storage_config: Mapping[str, Any] | None = STORAGE,
         objective: Callable[..., Any] | None = None,
         base_image: str = BASE_IMAGE_PYTORCH,
         parameters: Mapping[str, Any] | None = None,
@@ -244,7 +255,7 @@ class KatibClient:
         retain_trials: bool = False,
         packages_to_install: Sequence[str] | None = None,
         pip_index_urls: Sequence[str] | None = None,
-        metrics_collector_config: Mapping[str, Any] = {"kind": "StdOut"},
+        metrics_collector_config: Mapping[str, Any] = _STDOUT,
         trial_active_deadline_seconds: int | None = None,
         *,
         retries: int = 0,
@@ -255,10 +266,13 @@ class KatibClient:
         labels: Mapping[str, str] | None = None,
         resume_policy: str | None = None,
         interpreter: str | None = None,
+        storage_initializer_image: str | None = None,
+        trainer_image: str | None = None,
+        trainer_command: Sequence[str] | None = None,
     ) -> V1beta1Experiment:
-        """Tune the arguments of a Python function, and return the experiment, which begins at once.
+        """Tune the arguments of a Python function, or of Hugging Face's Trainer, and return the experiment, which begins at once.
 
-        The function's source is sent to the trials; it may use nothing that is defined outside of it, so it imports what it needs
+        A function's source is sent to the trials; it may use nothing that is defined outside of it, so it imports what it needs
         inside. It takes all parameters in one dict, as in Katib, or each by its name, and gets them as int, float or text by their type.
         It returns the objective as a number, or several metrics as a dict; or it prints ``name=value`` lines itself.
 
@@ -276,12 +290,15 @@ class KatibClient:
                 max_trial_count=20,
             )
 
+        Instead of a function there may be a model, a data set and the arguments of a Trainer (backend ``kubernetes``): each trial is a
+        PyTorchJob then, and a volume of the experiment's name has model and data for all of them. It stays when the experiment goes.
+
         Args:
             name: The experiment's.
-            model_provider_parameters: Not supported, as the two that follow: let the function load model and data.
-            dataset_provider_parameters: As above.
-            trainer_parameters: As above.
-            storage_config: Of those.
+            model_provider_parameters: A ``katib.HuggingFaceModelParams``, or Kubeflow's of that name, as for the two that follow.
+            dataset_provider_parameters: A ``HuggingFaceDatasetParams`` or ``S3DatasetParams``.
+            trainer_parameters: A ``HuggingFaceTrainerParams``, in which any value may be one of ``katib.search``.
+            storage_config: Of the volume for them: ``size``, ``storage_class`` and ``access_modes``.
             objective: The function, written with ``def`` in a file or a notebook.
             base_image: What trials run in on a cluster, or under docker and podman.
             parameters: What ``katib.search`` makes, by name; any other plain value is handed to the function as it is.
@@ -310,27 +327,31 @@ class KatibClient:
             labels: Of the experiment.
             resume_policy: ``Never``, ``LongRunning`` or ``FromVolume``.
             interpreter: The Python that runs trials; by default this one with backend ``local``, and the image's ``python`` elsewhere.
+            storage_initializer_image: Brings model and data onto the volume; by default what STORAGE_INITIALIZER_IMAGE names, else
+                Kubeflow's.
+            trainer_image: Trains the model; by default what TRAINER_TRANSFORMER_IMAGE names, else Kubeflow's.
+            trainer_command: What that image is to run; by default what Kubeflow's runs.
 
         Raises:
             InvalidInput: Something about the function or an argument; the message says what to change.
             InvalidExperiment: Something about the experiment as a whole.
             Conflict: There is an experiment of the name.
+            Unsupported: A model is to be trained where there are no PyTorchJobs.
         """
-        del storage_config  # of what is refused here
-        external = (model_provider_parameters, dataset_provider_parameters, trainer_parameters)
-        if any(one is not None for one in external):
-            raise _unsupported_trainer()
+        external = {
+            "model_provider_parameters": model_provider_parameters,
+            "dataset_provider_parameters": dataset_provider_parameters,
+            "trainer_parameters": trainer_parameters,
+        }
+        is_function = all(one is None for one in external.values())
         if not name:
             raise InvalidInput([Problem("name", "is required: what is the experiment to be called?")])
-        if objective is None or parameters is None:
-            missing = "objective" if objective is None else "parameters"
-            raise InvalidInput([Problem(missing, "is required: a function, and the parameters that it is tuned by")])
-        tuning = Tuning(
+        if not is_function and (objective is not None or parameters is not None):
+            message = "stands beside model, data and trainer: give a function and its parameters, or those three"
+            raise InvalidInput([Problem("objective" if objective is not None else "parameters", message)])
+        settings = TuneSettings(
             name=name,
             namespace=self._where(namespace),
-            objective=objective,
-            parameters=parameters,
-            base_image=base_image,
             env_per_trial=env_per_trial,
             algorithm_name=algorithm_name,
             algorithm_settings=algorithm_settings,
@@ -343,9 +364,6 @@ class KatibClient:
             max_failed_trial_count=max_failed_trial_count,
             resources_per_trial=resources_per_trial,
             retain_trials=retain_trials,
-            packages_to_install=packages_to_install,
-            pip_index_urls=pip_index_urls,
-            metrics_collector_config=metrics_collector_config,
             trial_active_deadline_seconds=trial_active_deadline_seconds,
             retries=retries,
             early_stopping_name=early_stopping_name,
@@ -354,9 +372,65 @@ class KatibClient:
             seed=seed,
             labels=labels,
             resume_policy=resume_policy,
+        )
+        if not is_function:
+            tell_idle_arguments(
+                base_image=base_image != BASE_IMAGE_PYTORCH,
+                packages_to_install=packages_to_install is not None,
+                pip_index_urls=pip_index_urls is not None,
+                metrics_collector_config=metrics_collector_config != _STDOUT,
+                interpreter=interpreter is not None,
+            )
+            return self._fine_tuned(
+                FineTuning(
+                    **settings.arguments(),
+                    **external,
+                    storage_config=storage_config,
+                    initializer_image=storage_initializer_image,
+                    trainer_image=trainer_image,
+                    trainer_command=trainer_command,
+                )
+            )
+        if objective is None or parameters is None:
+            missing = "objective" if objective is None else "parameters"
+            message = (
+                "is required: a function and the parameters that it is tuned by, or a model, its data and a trainer"
+            )
+            raise InvalidInput([Problem(missing, message)])
+        tuning = Tuning(
+            **settings.arguments(),
+            objective=objective,
+            parameters=parameters,
+            base_image=base_image,
+            packages_to_install=packages_to_install,
+            pip_index_urls=pip_index_urls,
+            metrics_collector_config=metrics_collector_config,
             interpreter=interpreter or (sys.executable if self._runs_here else "python"),
         )
         return self.create_experiment(tuning.document(), tuning.namespace)
+
+    def _fine_tuned(self, tuning: FineTuning) -> V1beta1Experiment:
+        """Create the volume and the experiment; a volume is not left behind for an experiment that is refused."""
+        volumes: Volumes | None = getattr(self._experiments, "volumes", None)
+        if volumes is None:
+            raise no_pytorch_jobs(self.backend)
+        document, claim = tuning.document(), tuning.volume_claim()
+        where, text = tuning.namespace, as_text(document)
+        what = f"to create experiment {tuning.name!r}"
+        with _written_by_code():
+            self._ask(lambda: self._experiments.create(where, text, dry_run=True), _TIMEOUT, what)
+        made = self._ask(lambda: volumes.claim(where, claim), _TIMEOUT, f"to create the volume of {tuning.name!r}")
+        if not made:
+            print(  # noqa: T201 - to whoever calls it
+                f"katib: namespace {where} has a volume claim {tuning.name!r} already, which is used as it is",
+                file=sys.stderr,
+            )
+        try:
+            return self.create_experiment(document, where)
+        except (Conflict, Denied, InvalidInput, Unauthenticated):
+            if made:
+                volumes.release(where, tuning.name)
+            raise
 
     @katib_errors()
     def get_experiment(self, name: str, namespace: str | None = None, timeout: float = _TIMEOUT) -> V1beta1Experiment:
@@ -365,7 +439,16 @@ class KatibClient:
         Raises:
             NotFound: There is none of the name.
         """
-        return _told(self._get(name, namespace, timeout))
+        return self._told_whole(self._get(name, namespace, timeout), timeout)
+
+    def _told_whole(self, experiment: Experiment, timeout: float | None) -> V1beta1Experiment:
+        """Return an experiment with the names of its trials in its status, as a cluster's operator writes them there."""
+        status = experiment.status
+        if status is not None and status.trials and status.succeeded_trial_list is None and status.trials <= _NAMED:
+            records = self._records(experiment.metadata.name, experiment.metadata.namespace, timeout)
+            named = with_trial_lists(status, Ledger.from_records(experiment, records))
+            experiment = experiment.model_copy(update={"status": named})
+        return _told(experiment)
 
     def _where(self, namespace: str | None) -> str:
         if namespace is not None and not isinstance(namespace, str):
@@ -483,7 +566,7 @@ class KatibClient:
             view=None if view is None else lambda: view,
             on_interrupt=self._on_interrupt(name),
         )
-        return _told(waited)
+        return self._told_whole(waited, apiserver_timeout)
 
     def _on_interrupt(self, name: str) -> str:
         if self.backend == "local":
@@ -527,19 +610,28 @@ class KatibClient:
         """Remove an experiment, ending what runs of it.
 
         Args:
-            delete_options: A ``V1DeleteOptions``, for compatibility; trials are always ended within their grace.
+            delete_options: A ``V1DeleteOptions``, or a dict of its fields. A cluster's API server heeds all of them; elsewhere a dry
+                run, a uid and a resource version are heeded, and what means nothing is warned of.
             purge: Also what was recorded of it; else that stays in the store.
 
         Raises:
             NotFound: There is no such experiment.
+            Conflict: It is not the one that the preconditions are about.
         """
-        del delete_options
+        options = DeleteOptions(delete_options)
         where = self._where(namespace)
-        self._get(name, namespace, _TIMEOUT)
-        self._ask(
-            lambda: self._experiments.delete(where, name, purge=purge), _TIMEOUT, f"to delete experiment {name!r}"
-        )
-        self._begun.pop((where, name), None)
+        found = self._get(name, namespace, _TIMEOUT)
+        what = f"to delete experiment {name!r}"
+        delete_as = getattr(self._experiments, "delete_as", None)
+        if delete_as is not None and options.document:
+            with contextlib.suppress(NotFound):  # since just now, which is what was wanted
+                self._ask(lambda: delete_as(where, name, options.document, purge=purge), _TIMEOUT, what)
+        else:
+            options.hold(found)
+            if not options.is_dry_run:
+                self._ask(lambda: self._experiments.delete(where, name, purge=purge), _TIMEOUT, what)
+        if not options.is_dry_run:
+            self._begun.pop((where, name), None)
 
     @katib_errors()
     def stop_experiment(
@@ -595,6 +687,12 @@ class KatibClient:
     def _suggestion(self, experiment: Experiment, namespace: str | None, timeout: float | None) -> V1beta1Suggestion:
         from katib.client.suggestions import suggestion_resource
 
+        recorded = getattr(self._experiments, "suggestion", None)
+        if recorded is not None:
+            where, name = self._where(namespace), experiment.metadata.name
+            with contextlib.suppress(NotFound, Denied):  # then it is made of what else there is
+                found = self._ask(lambda: recorded(where, name), timeout, f"to get suggestion {name!r}")
+                return katib_model(found)  # type: ignore[no-any-return] # Katib's then
         trials = self._records(experiment.metadata.name, namespace, timeout)
         return katib_model(suggestion_resource(experiment, trials))  # type: ignore[return-value] # Katib's then
 
@@ -825,7 +923,18 @@ def _told(experiment: Experiment) -> V1beta1Experiment:
 
 
 def _trial_told(record: TrialRecord, experiment: Experiment) -> V1beta1Trial:
-    return katib_model(trial_resource(record, experiment))  # type: ignore[return-value] # Katib's then
+    return katib_model(trial_resource(record, experiment, job=_job_of(record, experiment)))  # type: ignore[return-value] # Katib's then
+
+
+def _job_of(record: TrialRecord, experiment: Experiment) -> dict[str, Any] | None:
+    """Return the job of a trial as its template makes it; None where the template is kept elsewhere, or there is none."""
+    template = experiment.spec.trial_template
+    if template is None or template.trial_spec is None:
+        return None
+    try:
+        return render(experiment, record.name, record.assignments, template=template.trial_spec)
+    except InvalidInput:  # it was admitted by another version, or by somebody else
+        return None
 
 
 def _generate_name(metadata: dict[str, Any]) -> None:
@@ -835,9 +944,10 @@ def _generate_name(metadata: dict[str, Any]) -> None:
         metadata["name"] = f"{prefix}{''.join(secrets.choice('bcdfghjklmnpqrstvwxz2456789') for _ in range(5))}"
 
 
-def _unsupported_trainer() -> Unsupported:
-    return Unsupported(
-        "tune() does not build trainers from model_provider_parameters, dataset_provider_parameters and trainer_parameters: "
-        "write an objective that loads the model and the data and calls the Trainer (docs/python-client.md), "
-        "with resources_per_trial=TrainerResources(...) for several workers"
-    )
+@contextlib.contextmanager
+def _written_by_code() -> Iterator[None]:
+    """Say no lines of a document that has none."""
+    try:
+        yield
+    except InvalidExperiment as error:
+        raise InvalidExperiment([dataclasses.replace(problem, line=None) for problem in error.problems]) from None

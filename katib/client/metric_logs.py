@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from katib.store.protocol import Observed
 
 __all__ = ["MetricLog", "MetricValue", "metric_logs", "remote_metric_logs"]
+
+_UNSAID: Final = "0001-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class MetricLog:
     """One report.
 
     Attributes:
-        time_stamp: When, as RFC 3339; empty where the report did not say.
+        time_stamp: When, as RFC 3339; the zero time, as from Katib's collectors, where the report did not say.
         metric: What.
         step: At which step of training, if the report said so (Katib's has none).
     """
@@ -38,12 +41,11 @@ class MetricLog:
 
 def metric_logs(observed: Iterable[Observed]) -> list[MetricLog]:
     """Return reports in the order of reporting."""
-    return [
-        MetricLog(
-            one.time.isoformat().replace("+00:00", "Z") if one.time else "", MetricValue(one.name, one.text), one.step
-        )
-        for one in observed
-    ]
+    return [MetricLog(_text(one.time), MetricValue(one.name, one.text), one.step) for one in observed]
+
+
+def _text(time: datetime | None) -> str:
+    return _UNSAID if time is None else time.isoformat().replace("+00:00", "Z")
 
 
 def remote_metric_logs(address: str, trial: str, timeout: float) -> list[MetricLog]:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, cast
 from typing_extensions import override
 
 from katib.api import experiment as api
-from katib.api.base import ApiModel, Condition, KeyValue
+from katib.api.base import ApiModel, Condition, KeyValue, ObjectMeta
 from katib.api.similar import did_you_mean
 from katib.api.suggestion import Suggestion, SuggestionSpec, SuggestionStatus, TrialAssignment
 from katib.api.trial import EarlyStoppingRule, Trial, TrialSpec, TrialStatus
@@ -69,6 +69,14 @@ __all__ = [
 _Model = TypeVar("_Model", bound=ApiModel)
 _TWINS: Final[dict[type[ApiModel], type[KatibModel]]] = {}
 """Katib's model for each of ours."""
+_METADATA: Final = {
+    "deletion_grace_period_seconds": "deletionGracePeriodSeconds",
+    "finalizers": "finalizers",
+    "managed_fields": "managedFields",
+    "owner_references": "ownerReferences",
+    "self_link": "selfLink",
+}
+"""What our own metadata has no field for, and keeps as it came."""
 
 
 class KatibModel(ApiModel):
@@ -143,18 +151,24 @@ def _as_dict(value: object) -> Any:
 
 def katib_model(model: _Model) -> _Model:
     """Return one of our models as Katib's of the same kind, with all that is in it."""
-    twin = _TWINS.get(type(model))
-    fields = {name: _katib_value(value) for name, value in model.__dict__.items()}
+    return cast("_Model", _katib_model(model, type(model), _TWINS.get(type(model))))
+
+
+def _katib_model(model: ApiModel, kind: type[ApiModel], twin: type[KatibModel] | None) -> ApiModel:
+    fields = {name: _katib_value(value, kind, name) for name, value in model.__dict__.items()}
     if twin is None:
         return model.model_copy(update=fields)
-    return cast("_Model", twin.model_construct(_fields_set=model.model_fields_set, **fields))
+    return twin.model_construct(_fields_set=model.model_fields_set, **fields, **(model.model_extra or {}))
 
 
-def _katib_value(value: object) -> object:
+def _katib_value(value: object, owner: type[ApiModel], field: str) -> object:
     if isinstance(value, ApiModel):
-        return katib_model(value)
+        kind = type(value)
+        twin = _OF_FIELDS.get((owner, field)) or _OF_FIELDS.get(field) or _TWINS.get(kind)
+        # What is below early stopping is named after it.
+        return _katib_model(value, _BELOW.get(field, kind), twin)
     if isinstance(value, list):
-        return [_katib_value(child) for child in value]
+        return [_katib_value(child, owner, field) for child in value]
     return value
 
 
@@ -162,15 +176,20 @@ class V1beta1AlgorithmSetting(KatibModel, KeyValue):
     """A named text."""
 
 
-V1beta1EarlyStoppingSetting = V1beta1AlgorithmSetting
-V1beta1ParameterAssignment = V1beta1AlgorithmSetting
+class V1beta1EarlyStoppingSetting(V1beta1AlgorithmSetting):
+    """A named text of an early stopper."""
+
+
+class V1beta1ParameterAssignment(V1beta1AlgorithmSetting):
+    """The value of a parameter."""
 
 
 class V1beta1AlgorithmSpec(KatibModel, api.AlgorithmSpec):
     """An algorithm or early stopper by name, with its settings."""
 
 
-V1beta1EarlyStoppingSpec = V1beta1AlgorithmSpec
+class V1beta1EarlyStoppingSpec(V1beta1AlgorithmSpec):
+    """An early stopper by name, with its settings."""
 
 
 class V1beta1CollectorSpec(KatibModel, api.Collector):
@@ -189,8 +208,22 @@ class V1beta1ExperimentCondition(KatibModel, Condition):
     """One observed state of a resource."""
 
 
-V1beta1TrialCondition = V1beta1ExperimentCondition
-V1beta1SuggestionCondition = V1beta1ExperimentCondition
+class V1beta1TrialCondition(V1beta1ExperimentCondition):
+    """One observed state of a trial."""
+
+
+class V1beta1SuggestionCondition(V1beta1ExperimentCondition):
+    """One observed state of a suggestion."""
+
+
+class KatibMetadata(KatibModel, ObjectMeta):
+    """The metadata of an object, with the attributes of ``kubernetes.client.V1ObjectMeta``; what an object does not have is None."""
+
+    def __getattr__(self, name: str) -> Any:
+        extra = {} if name.startswith("_") else (self.model_extra or {})
+        if name in extra or name in _METADATA:
+            return extra.get(_METADATA.get(name, name))
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 class V1beta1FeasibleSpace(KatibModel, api.FeasibleSpace):
@@ -310,6 +343,17 @@ class V1beta1SuggestionStatus(KatibModel, SuggestionStatus):
 
 class V1beta1Suggestion(KatibModel, Suggestion):
     """The conversation with an algorithm."""
+
+
+_OF_FIELDS: Final[dict[object, type[KatibModel]]] = {
+    "parameter_assignments": V1beta1ParameterAssignment,
+    "early_stopping": V1beta1EarlyStoppingSpec,
+    (V1beta1EarlyStoppingSpec, "algorithm_settings"): V1beta1EarlyStoppingSetting,
+    (TrialStatus, "conditions"): V1beta1TrialCondition,
+    (SuggestionStatus, "conditions"): V1beta1SuggestionCondition,
+}
+"""Katib's models that have the shape of another one, by the field that has them, or by its owner and the field."""
+_BELOW: Final = {"early_stopping": V1beta1EarlyStoppingSpec}
 
 
 class _List(KatibModel):

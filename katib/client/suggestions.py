@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from katib.api.base import KeyValue, ObjectMeta
 from katib.api.experiment import AlgorithmSpec
 from katib.api.suggestion import Suggestion, SuggestionSpec, SuggestionStatus, TrialAssignment
-from katib.engine.conditions import current, with_condition
+from katib.engine.conditions import with_condition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from katib.api.base import Condition
     from katib.api.experiment import Experiment
     from katib.engine.trial import TrialRecord
 
 __all__ = ["suggestion_resource"]
 
+_CONDITIONS: Final = {
+    "Created": ("SuggestionCreated", "Suggestion is created"),
+    "Running": ("SuggestionRunning", "Suggestion is running"),
+    "Succeeded": ("Experiment is succeeded", "Suggestion is succeeded"),
+    "Failed": ("SuggestionFailed", "Suggestion has failed"),
+}
+"""Katib's reasons and messages, by the experiment's own conditions."""
+
 
 def suggestion_resource(experiment: Experiment, trials: Sequence[TrialRecord]) -> Suggestion:
     """Return the v1beta1 Suggestion of an experiment, made of its trials."""
     spec, meta, status = experiment.spec, experiment.metadata, experiment.status
-    conditions = [condition for condition in (status.conditions if status else []) if condition.type == "Created"]
-    last = current(status.conditions) if status else None
-    if last is not None and last.type in {"Running", "Succeeded", "Failed"} and last.last_transition_time:
-        reason = f"Suggestion{last.type}"
-        conditions = with_condition(
-            conditions, last.type, reason, f"Suggestion is {last.type.lower()}", last.last_transition_time
-        )
+    conditions: list[Condition] = []
+    for condition in status.conditions if status else []:
+        known = _CONDITIONS.get(condition.type) if condition.status == "True" else None
+        if known is not None and condition.last_transition_time:
+            conditions = with_condition(conditions, condition.type, *known, condition.last_transition_time)
     points = [
         TrialAssignment(
             name=record.name,

@@ -143,6 +143,7 @@ def tune(
     Raises:
         InvalidInput: Something about the function or an argument; the message says what to change.
         Conflict: The sweep has failed; the message says why, with the first trial that did.
+        DeadlineExceeded: Nothing has taken the experiment up within ``timeout``; the message says why.
     """
     with contextlib.ExitStack() as stack:
         used = client or stack.enter_context(KatibClient(backend=backend))
@@ -160,6 +161,9 @@ def tune(
         try:
             experiment = used.wait_for_experiment_condition(called, namespace, timeout=timeout, view=view)
         except TimeoutError:
+            if not used.get_experiment_conditions(called, namespace):
+                used.stop_experiment(called, namespace)
+                raise  # it was never begun: nobody is there to stop it, and it has found nothing
             experiment = _stopped(used, called, namespace)
         except KeyboardInterrupt:
             if client is None and used.backend == "local":  # nobody else could end it

@@ -16,6 +16,8 @@ from katib.client.tune_settings import parameter_of, text_of
 from katib.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from katib.api.experiment import ParameterSpec
 
 __all__ = ["TrainerArguments"]
@@ -31,6 +33,7 @@ class TrainerArguments:
     Args:
         argument: What they are called, for messages.
         given: A dict, an object with ``to_dict``, or any object with attributes.
+        defaults: What is added where it is not given.
 
     Attributes:
         text: The JSON.
@@ -40,12 +43,12 @@ class TrainerArguments:
         InvalidInput: Something in them can be in no JSON, or is searched where nothing can be.
     """
 
-    def __init__(self, argument: str, given: Any) -> None:
+    def __init__(self, argument: str, given: Any, *, defaults: Mapping[str, Any] | None = None) -> None:
         self.space: list[ParameterSpec] = []
         self._texts: dict[str, dict[Any, str]] = {}
         bare: list[str] = []
         tree: dict[str, Any] = {}
-        for name, value in _fields(argument, given).items():
+        for name, value in {**(defaults or {}), **_fields(argument, given)}.items():
             if isinstance(value, str) and value == f"<{name.upper()}>":
                 continue  # transformers shows no tokens; a mask would take the place of the trainer's own
             path = f"{argument}.{name}"

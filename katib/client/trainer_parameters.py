@@ -121,7 +121,7 @@ def model_words(given: Any) -> tuple[list[str], list[str]]:
         problems.append(Problem(f"{_MODEL}.num_labels", "must be a whole number from 1 on", repr(labels)))
     _raise(problems)
     initializer = {**fields, "transformer_type": name}
-    trainer = ["--model_uri", uri, "--transformer_type", name, "--num_labels", str(labels)]
+    trainer = ["--model_uri", str(uri), "--transformer_type", name, "--num_labels", str(labels)]
     return _words("model", _HUGGING_FACE, initializer), trainer
 
 

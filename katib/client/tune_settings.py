@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.api.experiment import ParameterSpec
@@ -45,6 +45,10 @@ class TuneSettings:
     seed: int | None = None
     labels: Mapping[str, str] | None = None
     resume_policy: str | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the fields by their names."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def experiment(
         self,

@@ -11,7 +11,7 @@ from katib.api.trial import TrialState
 from katib.client.views.progress import progress_view
 from katib.engine.conditions import current
 from katib.engine.status import over
-from katib.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound, Problem
+from katib.errors import Conflict, DeadlineExceeded, InvalidInput, KatibError, NotFound, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +25,8 @@ __all__ = ["CONDITIONS", "Standing", "changes_of", "has_condition", "wait_for"]
 
 CONDITIONS: Final = ("Created", "Running", "Restarting", "Succeeded", "Failed", "Stopped")
 _ENDS: Final = ("Succeeded", "Failed", "Stopped")
+_SILENCE: Final = 5.0
+"""Seconds after which somebody who waits is told why nothing happens."""
 _SHORTEST: Final = 0.05
 _LONGEST: Final = 1.0
 """Seconds between two looks: soon again while something happens."""
@@ -86,6 +88,49 @@ class Standing:
         return sorted(self.trials.values(), key=lambda record: record.index)
 
 
+class _Idleness:
+    """Says once why nothing happens to an experiment that is waited for.
+
+    Args:
+        experiments: Where it is.
+    """
+
+    def __init__(self, experiments: Experiments) -> None:
+        self._reason: Callable[[Experiment], str] = getattr(experiments, "idle_reason", _not_taken_up)
+        self._next = time.monotonic() + _SILENCE
+        self._told = False
+
+    def reason(self, experiment: Experiment) -> str:
+        """Return why nothing happens; empty when something does, or when that cannot be known."""
+        try:
+            return self._reason(experiment)
+        except KatibError:
+            return ""
+
+    def look(self, experiment: Experiment) -> None:
+        """Tell whoever sits there, if nothing has happened for long enough."""
+        if self._told or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _SILENCE
+        reason = self.reason(experiment)
+        if reason:
+            self._told = True
+            said = f"katib: nothing happens to experiment {experiment.metadata.name!r}: {reason}"
+            print(said, file=sys.stderr)  # noqa: T201 - to whoever sits there
+
+
+def _not_taken_up(experiment: Experiment) -> str:
+    """Return what can be said where the place itself does not say it: over gRPC."""
+    if experiment.status is not None and experiment.status.conditions:
+        return ""
+    selector = "katib.kubeflow.org/component=operator"
+    return (
+        "nothing has taken it up. Where the server is a cluster's, no operator watches namespace "
+        f"{experiment.metadata.namespace!r}, or it does not run: `kubectl get deployments --all-namespaces --selector={selector} "
+        "--output=wide` shows which there are"
+    )
+
+
 def wait_for(
     experiments: Experiments,
     namespace: str,
@@ -110,12 +155,13 @@ def wait_for(
         InvalidInput: There is no such condition.
         NotFound: There is no such experiment, or not any more.
         Conflict: It has ended in another condition; the message says why.
-        DeadlineExceeded: It has not come to it in time.
+        DeadlineExceeded: It has not come to it in time; the message says why, where nothing happens to it.
     """
     if condition not in CONDITIONS:
         raise InvalidInput([Problem("expected_condition", f"must be one of {', '.join(CONDITIONS)}", condition)])
     deadline = None if timeout is None else time.monotonic() + timeout
     standing = Standing()
+    idleness = _Idleness(experiments)
     # It is there, or NotFound says so before anything is shown.
     standing.experiment = experiments.get(namespace, name)
     with contextlib.ExitStack() as stack:
@@ -129,8 +175,10 @@ def wait_for(
                 if _has_reached(standing.experiment, condition):
                     return standing.experiment
                 _refuse_other_end(standing, condition)
+                idleness.look(standing.experiment)
                 if deadline is not None and time.monotonic() >= deadline:
-                    raise DeadlineExceeded(_late(standing.experiment, condition, timeout))
+                    reason = idleness.reason(standing.experiment)
+                    raise DeadlineExceeded(_late(standing.experiment, condition, timeout, reason))
         except KeyboardInterrupt:
             if on_interrupt:
                 print(on_interrupt, file=sys.stderr)  # noqa: T201 - to whoever sits there
@@ -143,12 +191,12 @@ def _has_reached(experiment: Experiment, condition: str) -> bool:
     return has_condition(experiment, condition) or (condition == "Running" and has_condition(experiment, "Succeeded"))
 
 
-def _late(experiment: Experiment, condition: str, timeout: float | None) -> str:
+def _late(experiment: Experiment, condition: str, timeout: float | None, reason: str) -> str:
     last = current(experiment.status.conditions) if experiment.status else None
     state = f"it is {last.type} ({last.message})" if last else "it has no condition yet"
+    ending = f"Nothing happens to it: {reason}" if reason else "It goes on; wait for it again, with a longer timeout"
     return (
-        f"experiment {experiment.metadata.name!r} did not come to {condition} within {timeout:g} s: {state}. "
-        "It goes on; wait for it again, with a longer timeout"
+        f"experiment {experiment.metadata.name!r} did not come to {condition} within {timeout:g} s: {state}. {ending}"
     )
 
 

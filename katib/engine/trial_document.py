@@ -61,7 +61,11 @@ def trial_resource(record: TrialRecord, experiment: Experiment, *, job: Mapping[
 
 def _conditions(record: TrialRecord) -> list[Condition]:
     """Return the conditions the trial went through, the current one last."""
-    conditions = [_condition("Created", "TrialCreated", "Trial is created", record.created)]
+    is_waiting = record.state is TrialState.CREATED and record.stopping is None and bool(record.message)
+    reason, message = (record.reason, record.message) if is_waiting else ("", "")
+    conditions = [
+        _condition("Created", reason or "TrialCreated", message or "Trial is created", record.created),
+    ]
     if record.started is not None:
         running = record.state is TrialState.RUNNING and record.stopping is None
         # What it waits for, where its driver knows.

@@ -3,7 +3,9 @@
 ``LocalExperiments`` does it here, ``RemoteExperiments`` asks a server over gRPC (whose service asks one of the others), and
 ``ClusterExperiments`` has custom resources. ``katib.testing.experiments_contract`` holds all of them to the same rules:
 
-- A method that returns has made its change durable. Made again with the same ``request_id`` it is made once.
+- A method that returns has made its change durable. Made again with the same ``request_id`` it is made once, also by another process and
+  for at least a day where the place can keep it; an id that was used in the namespace for anything else is a ``Conflict``. On a cluster
+  an id is kept with its experiment (the last 16), and that of a deletion by whoever serves it only: there is nothing left to keep it with.
 - Errors are those of ``katib.errors``, and say what to do: ``NotFound`` for an experiment or a trial that is not there, ``Conflict`` for
   a name that is taken or a state that does not allow it, ``InvalidInput`` with all that is wrong, ``StoreUnavailable`` for a place that
   does not answer.
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -38,6 +40,7 @@ __all__ = [
     "Page",
     "StopOrder",
     "Suggested",
+    "Volumes",
     "WorkerTrials",
 ]
 
@@ -188,11 +191,17 @@ class Experiments(Protocol):
     def find(self, namespace: str | None, query: ExperimentQuery) -> Page:
         """Return experiments of one namespace, or of all."""
 
-    def stop(self, namespace: str, name: str, *, at_once: bool = False) -> Experiment:
+    def stop(self, namespace: str, name: str, *, at_once: bool = False, request_id: str = "") -> Experiment:
         """Ask for the end of an experiment, which comes by and by; one that is over is left as it is."""
 
     def resume(
-        self, namespace: str, name: str, *, max_trials: int | None = None, parallel: int | None = None
+        self,
+        namespace: str,
+        name: str,
+        *,
+        max_trials: int | None = None,
+        parallel: int | None = None,
+        request_id: str = "",
     ) -> Experiment:
         """Go on with an experiment that was stopped or used up its budget; one that runs is left as it is, but for the counts.
 
@@ -200,14 +209,14 @@ class Experiments(Protocol):
             InvalidExperiment: Its state or its resume policy does not allow it; the message says which edit would.
         """
 
-    def edit_budget(self, namespace: str, name: str, budget: Budget) -> Experiment:
+    def edit_budget(self, namespace: str, name: str, budget: Budget, *, request_id: str = "") -> Experiment:
         """Change how many trials there are to be; a running experiment heeds it. One that used up its budget goes on with a greater one.
 
         Raises:
             InvalidExperiment: As ``resume``; or a count is none.
         """
 
-    def delete(self, namespace: str, name: str, *, purge: bool = False) -> None:
+    def delete(self, namespace: str, name: str, *, purge: bool = False, request_id: str = "") -> None:
         """Remove an experiment, ending what runs of it; one that is not there is fine.
 
         Args:
@@ -266,12 +275,27 @@ class Experiments(Protocol):
         """
 
 
+class Volumes(Protocol):
+    """Volumes that trials share; places have them whose trials are pods (``ClusterExperiments.volumes``)."""
+
+    def claim(self, namespace: str, document: Mapping[str, Any]) -> bool:
+        """Claim one, and return whether it is new: one of the name stays as it is.
+
+        Raises:
+            InvalidInput: It cannot be claimed so; the message is the server's.
+        """
+
+    def release(self, namespace: str, name: str) -> None:
+        """Give a claim up; one that is not there is fine."""
+
+
 class WorkerTrials(Protocol):
     """Ask and tell: trials of an experiment without a trial template, run by callers.
 
     A trial is its client's for the time of a lease (seconds), which every call about it renews; then it is given to somebody else, and
     after three of them have lost it, it has failed. Everything is durable when its future is done, and survives the server: a client that
-    comes back gets what it held. Futures are done by other threads; a caller that only wants the answer says ``.result()``.
+    comes back gets what it held. A call gives its future at once, whatever it waits for: whoever serves others needs no thread for it.
+    Futures are done by other threads; a caller that only wants the answer says ``.result()``.
     """
 
     def suggest(

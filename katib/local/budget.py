@@ -33,7 +33,7 @@ def with_budget(
         "seed": seed,
     }
     changes = {field: value for field, value in stated.items() if value is not None}
-    if max_trials is not None:
+    if max_trials is not None and max_trials > 0:  # else that alone is what is wrong
         # Who tries a file with two trials means its other limits no more than its own.
         for field in {"parallel_trial_count", "max_failed_trial_count"} - changes.keys():
             limit = getattr(experiment.spec, field)

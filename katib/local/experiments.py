@@ -18,11 +18,12 @@ from katib.api.trial import TrialState
 from katib.engine.status import over
 from katib.errors import Conflict, DeadlineExceeded, InvalidExperiment, KatibError, NotFound, Problem, StoreUnavailable
 from katib.local.budget import with_budget
+from katib.local.hosted_answers import AskedFor
 from katib.local.hosted_changes import changes_of_experiment, changes_of_namespace
 from katib.local.hosted_drivers import HostedDrivers, is_at_rest
 from katib.local.hosted_edits import record_edit
 from katib.local.hosted_logs import pieces_of
-from katib.local.hosted_requests import RecentRequests, as_given, digest_of, gone, is_at_home, noted
+from katib.local.hosted_requests import as_given, digest_of, gone, is_at_home, made_by, noted
 from katib.local.hosted_search import deleted_uids, find
 from katib.local.runtime import WORKERS, is_of_cluster, is_run_by_callers, with_runtime
 from katib.local.source_folder import with_source_folder
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from katib.experiments.protocol import Budget, Changes, ExperimentQuery, Page, WorkerTrials
     from katib.local.home import Home
     from katib.store.full_store import FullStore
-    from katib.store.protocol import Event, Observed
+    from katib.store.protocol import Event, Observed, RequestKind
 
 __all__ = ["LocalExperiments"]
 
@@ -51,6 +52,7 @@ _POLITE_SECONDS: Final = 10.0
 """How long trials of a deleted experiment are given to end before they are killed."""
 _KILL_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.05
+_MEANT: Final = "meant"
 
 
 class LocalExperiments:
@@ -87,7 +89,6 @@ class LocalExperiments:
         self._owner = owner
         self._drivers = HostedDrivers(home, store, tracking_uri=tracking_uri)
         self._workers = WorkerExperiments(home, store)
-        self._requests = RecentRequests()
         self._closing = threading.Event()
         self._keeper: threading.Thread | None = None
         self._close_at_exit = _close_at_exit(self)
@@ -141,6 +142,17 @@ class LocalExperiments:
                 _LOGGER.warning("experiment %s in namespace %s: %s", summary.name, summary.namespace, error)
         return found
 
+    def idle_reason(self, experiment: Experiment) -> str:
+        """Return why nothing happens to an experiment; empty when something drives it, or may on another machine."""
+        uid, name = experiment.metadata.uid or "", experiment.metadata.name
+        if is_at_rest(experiment.status) or self._is_hosted(uid) or self._home.is_driven(uid):
+            return ""
+        if is_of_cluster(experiment):
+            return "a cluster's operator drives it, and here is only what that has recorded"
+        if not is_at_home(experiment, self._home):
+            return ""
+        return f"no process drives it: resume_experiment({name!r}) or `katib resume {name}` goes on with it"
+
     def _is_hosted(self, uid: str) -> bool:
         return self._drivers.is_hosted(uid) or self._workers.is_hosted(uid)
 
@@ -188,9 +200,12 @@ class LocalExperiments:
             raise InvalidExperiment([Problem("", f"one experiment is wanted here, not {len(found)}")])
         given = as_given(found[0])
         digest = digest_of(given)
-        self._requests.check(namespace, request_id, digest)
-        made = self._requests.made(namespace, request_id) or (given.metadata.name, "")
-        existing = self._made_before(namespace, made, request_id, digest)
+        asked = AskedFor(self._store, namespace, request_id, "create", digest)
+
+        def made_before() -> Experiment | None:
+            return self._made_before(namespace, given.metadata.name, asked, request_id, digest)
+
+        existing = made_before()
         if existing is not None:
             if not dry_run:
                 self._go_on(existing)
@@ -201,34 +216,38 @@ class LocalExperiments:
             ready = with_runtime(given, WORKERS)
         else:
             ready = with_runtime(with_source_folder(given, ""), self._runtime)
-        try:
+        with self._store.transaction():
+            existing = made_before()  # since just now
+            if existing is not None:
+                return existing
             experiment = submit(
                 self._home, self._store, noted(ready, self._home, request_id, digest), owner=self._owner
             )
-        except Conflict:  # since just now
-            existing = self._made_before(namespace, made, request_id, digest)
-            if existing is None:
-                raise
-            return existing
-        self._requests.note(namespace, request_id, digest, experiment)
+            asked.keep({"name": experiment.metadata.name, "uid": experiment.metadata.uid})
         self._host(experiment)
         return experiment
 
-    def _made_before(self, namespace: str, made: tuple[str, str], request_id: str, digest: str) -> Experiment | None:
+    def _made_before(
+        self, namespace: str, name: str, asked: AskedFor, request_id: str, digest: str
+    ) -> Experiment | None:
         """Return what the same request has made before, if it has.
 
         Raises:
-            Conflict: The name is another one's.
+            Conflict: The name is another one's, or the id another request's.
             NotFound: It was deleted since.
         """
-        name, uid = made
+        made = asked.answer()
         try:
             existing = self._store.experiment(namespace, name)
         except NotFound:
-            if uid:
+            if made is not None:
                 raise gone(name) from None
             return None
-        if self._requests.made_by(existing, request_id, digest):
+        if made is not None:
+            if made["uid"] != existing.metadata.uid:
+                raise gone(name)
+            return existing
+        if made_by(existing, request_id, digest):
             return existing
         raise Conflict(f"namespace {namespace!r} has an experiment named {name!r} already")
 
@@ -245,18 +264,29 @@ class LocalExperiments:
         """Return experiments of one namespace, or of all; see ``Experiments.find``."""
         return find(self._store, namespace, query)
 
-    def stop(self, namespace: str, name: str, *, at_once: bool = False) -> Experiment:
+    def stop(self, namespace: str, name: str, *, at_once: bool = False, request_id: str = "") -> Experiment:
         """Ask for the end of an experiment; see ``Experiments.stop``."""
-        experiment = self._ours(namespace, name)
-        if is_at_rest(experiment.status) or (over(experiment.status) and not at_once):
-            return experiment
-        self._ask_to_end(experiment, at_once=at_once)
-        return self._store.experiment(namespace, name)
+        asked = AskedFor(self._store, namespace, request_id, "stop", name, at_once)
+        with self._store.transaction():
+            answered = asked.experiment()
+            if answered is not None:
+                return answered
+            experiment = self._ours(namespace, name)
+            asked.keep_experiment(experiment)
+            if is_at_rest(experiment.status) or (over(experiment.status) and not at_once):
+                return experiment
+            self._store.request(experiment.metadata.uid or "", _word_of_end(at_once=at_once))
+        self._drive_to_its_end(experiment, at_once=at_once)
+        return experiment
 
     def _ask_to_end(self, experiment: Experiment, *, at_once: bool) -> None:
-        """Note that an experiment is to end, and have its driver look; without one, it is driven to its end."""
+        """Note that an experiment is to end, and have it end."""
+        self._store.request(experiment.metadata.uid or "", _word_of_end(at_once=at_once))
+        self._drive_to_its_end(experiment, at_once=at_once)
+
+    def _drive_to_its_end(self, experiment: Experiment, *, at_once: bool) -> None:
+        """Have the driver of an experiment see that it is to end; without one, it is driven to its end."""
         uid = experiment.metadata.uid or ""
-        self._store.request(uid, "kill" if at_once else "stop")
         if not self._is_ours_to_drive(experiment):
             return  # its driver looks into the store
         self._host(experiment)
@@ -264,38 +294,55 @@ class LocalExperiments:
             self._workers.stop(uid, at_once=at_once)
 
     def resume(
-        self, namespace: str, name: str, *, max_trials: int | None = None, parallel: int | None = None
+        self,
+        namespace: str,
+        name: str,
+        *,
+        max_trials: int | None = None,
+        parallel: int | None = None,
+        request_id: str = "",
     ) -> Experiment:
         """Go on with an experiment, perhaps with other counts; see ``Experiments.resume``."""
         return self._edit(
             namespace,
             name,
             lambda experiment: with_budget(experiment, max_trials=max_trials, parallel=parallel),
+            AskedFor(self._store, namespace, request_id, "resume", name, max_trials, parallel),
             resumes=True,
         )
 
-    def edit_budget(self, namespace: str, name: str, budget: Budget) -> Experiment:
+    def edit_budget(self, namespace: str, name: str, budget: Budget, *, request_id: str = "") -> Experiment:
         """Change how many trials there are to be; see ``Experiments.edit_budget``."""
+        trials, parallel, failed = (
+            budget.max_trial_count,
+            budget.parallel_trial_count,
+            budget.max_failed_trial_count,
+        )
         return self._edit(
             namespace,
             name,
-            lambda experiment: with_budget(
-                experiment,
-                max_trials=budget.max_trial_count,
-                parallel=budget.parallel_trial_count,
-                max_failed=budget.max_failed_trial_count,
-            ),
+            lambda experiment: with_budget(experiment, max_trials=trials, parallel=parallel, max_failed=failed),
+            AskedFor(self._store, namespace, request_id, "edit", name, trials, parallel, failed),
             resumes=False,
         )
 
     def _edit(
-        self, namespace: str, name: str, edit: Callable[[Experiment], Experiment], *, resumes: bool
+        self,
+        namespace: str,
+        name: str,
+        edit: Callable[[Experiment], Experiment],
+        asked: AskedFor,
+        *,
+        resumes: bool,
     ) -> Experiment:
+        answered = asked.experiment()
+        if answered is not None:
+            return answered
         experiment = self._ours(namespace, name)
         uid = experiment.metadata.uid or ""
         if is_run_by_callers(experiment) and over(experiment.status):
             self._workers.release(uid)  # so that nobody writes its old status any more
-        experiment = record_edit(self._store, namespace, name, edit, resumes=resumes)
+        experiment = record_edit(self._store, namespace, name, edit, asked, resumes=resumes)
         if not over(experiment.status):
             if is_run_by_callers(experiment):
                 self._workers.edited(uid)
@@ -303,23 +350,46 @@ class LocalExperiments:
                 self._host(experiment)
         return experiment
 
-    def delete(self, namespace: str, name: str, *, purge: bool = False) -> None:
+    def delete(self, namespace: str, name: str, *, purge: bool = False, request_id: str = "") -> None:
         """Remove an experiment, ending what runs of it; see ``Experiments.delete``."""
+        asked = AskedFor(self._store, namespace, request_id, "delete", name, purge)
         try:
-            experiment = self._ours(namespace, name)
+            experiment = self._to_delete(namespace, name, asked)
         except NotFound:
             if purge:
                 self._purge_deleted(namespace, name)
+            asked.keep({})
+            return
+        if experiment is None:
             return
         uid = experiment.metadata.uid or ""
         if not is_at_rest(experiment.status) or self._home.is_driven(uid):
             self._end(experiment)
-        with contextlib.suppress(NotFound):
-            if purge:
-                self._store.delete_experiment(uid)
-                self._home.remove_experiment(uid)
-            else:
-                self._store.tracking(namespace, actor=self._owner or "").delete(Node(NodeKind.EXPERIMENT, uid))
+        with self._store.transaction():
+            with contextlib.suppress(NotFound):
+                if purge:
+                    self._store.delete_experiment(uid)
+                else:
+                    self._store.tracking(namespace, actor=self._owner or "").delete(Node(NodeKind.EXPERIMENT, uid))
+            asked.keep({})
+        if purge:
+            self._home.remove_experiment(uid)
+
+    def _to_delete(self, namespace: str, name: str, asked: AskedFor) -> Experiment | None:
+        """Return the experiment that a request is to delete; None where it has done so already.
+
+        Which one it is, is kept: ending it takes its time, and whoever asks again after this process was killed in between means no
+        other one that has its name by then.
+        """
+        with self._store.transaction():
+            said = asked.answer()
+            if said is not None and _MEANT not in said:
+                return None
+            experiment = self._ours(namespace, name)
+            if said is not None and said[_MEANT] != experiment.metadata.uid:
+                return None
+            asked.keep({_MEANT: experiment.metadata.uid})
+            return experiment
 
     def _end(self, experiment: Experiment) -> None:
         """End an experiment and wait until nothing of it runs.
@@ -451,6 +521,11 @@ class LocalExperiments:
         if is_of_cluster(experiment):
             raise Conflict(f"experiment {name!r} is driven by a cluster's operator: change it there")
         return experiment
+
+
+def _word_of_end(*, at_once: bool) -> RequestKind:
+    """Return how a driver is asked to end its experiment."""
+    return "kill" if at_once else "stop"
 
 
 def _close_at_exit(experiments: LocalExperiments) -> Callable[[], None]:

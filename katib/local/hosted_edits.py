@@ -22,21 +22,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from katib.api.experiment import Experiment
+    from katib.local.hosted_answers import AskedFor
     from katib.store.protocol import Store
 
 __all__ = ["record_edit"]
 
 
 def record_edit(
-    store: Store, namespace: str, name: str, edit: Callable[[Experiment], Experiment], *, resumes: bool
+    store: Store,
+    namespace: str,
+    name: str,
+    edit: Callable[[Experiment], Experiment],
+    asked: AskedFor,
+    *,
+    resumes: bool,
 ) -> Experiment:
     """Change the spec of an experiment and return it; one that used up its budget goes on, and a stopped one if it is resumed.
 
     Raises:
         NotFound: It is not there.
         InvalidExperiment: It may not become that, or not go on.
+        Conflict: Something else was asked for by this request.
     """
     with store.transaction():
+        answered = asked.experiment()
+        if answered is not None:
+            return answered
         experiment = store.experiment(namespace, name)
         uid = experiment.metadata.uid or ""
         edited = edit(experiment)
@@ -60,7 +71,9 @@ def record_edit(
             store.clear_requests(uid)  # an end that was asked for before
         if changes or goes_on:
             store.request(uid, "reload")
-        return store.experiment(namespace, name)
+        answer = store.experiment(namespace, name)
+        asked.keep_experiment(answer)
+    return answer
 
 
 def _budget_sentence(experiment: Experiment) -> str:

@@ -1,6 +1,7 @@
 """What is noted in an experiment that a service made for somebody: by which request, and on which machine it runs.
 
-It is kept as annotations, so that it is there for as long as the experiment, whoever serves it.
+It is kept as annotations, so that it is there for as long as the experiment, whoever serves it; ``hosted_answers`` knows of a request
+for a day only, but also when its experiment is gone.
 """
 
 from __future__ import annotations
@@ -8,11 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from katib.errors import Conflict, InvalidInput, NotFound, Problem
+from katib.errors import Conflict, NotFound
 from katib.local.runtime import RUNTIME
 from katib.local.source_folder import SOURCE_FOLDER
 
@@ -20,15 +19,13 @@ if TYPE_CHECKING:
     from katib.api.experiment import Experiment
     from katib.local.home import Home
 
-__all__ = ["RecentRequests", "as_given", "digest_of", "is_at_home", "noted"]
+__all__ = ["as_given", "digest_of", "gone", "is_at_home", "made_by", "noted"]
 
 _REQUEST: Final = "katib.kubeflow.org/request-id"
 _DIGEST: Final = "katib.kubeflow.org/request-digest"
 _HOME: Final = "katib.kubeflow.org/local-home"
 _DRIVER: Final = "katib.kubeflow.org/driver"
 _OURS: Final = frozenset({_REQUEST, _DIGEST, _HOME, _DRIVER, RUNTIME, SOURCE_FOLDER})
-_LONGEST_ID: Final = 255
-_MOST_RECENT: Final = 10_000
 
 
 def as_given(experiment: Experiment) -> Experiment:
@@ -69,55 +66,22 @@ def _with(experiment: Experiment, annotations: dict[str, str] | None) -> Experim
     return experiment.model_copy(update={"metadata": metadata})
 
 
-class RecentRequests:
-    """The requests that were carried out lately; those from before are known by what they made."""
+def made_by(experiment: Experiment, request_id: str, digest: str) -> bool:
+    """Whether an experiment was made by a request.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, str], tuple[str, str, str]] = OrderedDict()
-
-    def check(self, namespace: str, request_id: str, digest: str) -> None:
-        """Raise Conflict where an id was used for something else."""
-        if len(request_id) > _LONGEST_ID:
-            raise InvalidInput([Problem("request_id", f"must have at most {_LONGEST_ID} characters")])
-        known = self._known.get((namespace, request_id)) if request_id else None
-        if known is not None and known[0] != digest:
-            raise _used(request_id, known[1])
-
-    def made(self, namespace: str, request_id: str) -> tuple[str, str] | None:
-        """Return name and uid of what a request made lately."""
-        known = self._known.get((namespace, request_id)) if request_id else None
-        return None if known is None else known[1:]
-
-    def note(self, namespace: str, request_id: str, digest: str, experiment: Experiment) -> None:
-        """Remember what a request made."""
-        if not request_id:
-            return
-        with self._lock:
-            self._known[namespace, request_id] = digest, experiment.metadata.name, experiment.metadata.uid or ""
-            while len(self._known) > _MOST_RECENT:
-                self._known.popitem(last=False)
-
-    @staticmethod
-    def made_by(experiment: Experiment, request_id: str, digest: str) -> bool:
-        """Whether an experiment was made by a request.
-
-        Raises:
-            Conflict: By another one with the same id.
-        """
-        annotations = experiment.metadata.annotations or {}
-        if not request_id or annotations.get(_REQUEST) != request_id:
-            return False
-        if annotations.get(_DIGEST) != digest:
-            raise _used(request_id, experiment.metadata.name)
-        return True
-
-
-def _used(request_id: str, name: str) -> Conflict:
-    return Conflict(
-        f"the request id {request_id!r} was used to create experiment {name!r} from another document: "
-        "choose a new id for another request"
-    )
+    Raises:
+        Conflict: By another one with the same id.
+    """
+    annotations = experiment.metadata.annotations or {}
+    if not request_id or annotations.get(_REQUEST) != request_id:
+        return False
+    if annotations.get(_DIGEST) != digest:
+        name = experiment.metadata.name
+        raise Conflict(
+            f"the request id {request_id!r} was used to create experiment {name!r} from another document: "
+            "choose a new id for another request"
+        )
+    return True
 
 
 def gone(name: str) -> NotFound:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.engine.status import over
-from katib.errors import Conflict, InvalidInput, KatibError, StoreUnavailable
+from katib.errors import Conflict, InvalidInput, KatibError, Overloaded, StoreUnavailable
 from katib.experiments.asking import check_asking
 from katib.experiments.over import suggested_of_over
 from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["WorkerExperiments"]
 
 _LET_GO_SECONDS: Final = 10.0
+_MOST_READING: Final = 1_024
 
 
 class WorkerExperiments:
@@ -43,6 +44,8 @@ class WorkerExperiments:
         self._home = home
         self._store = store
         self._lock = threading.Lock()
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="over")
+        self._reading = 0
         self._drivers: dict[str, WorkerDriver] = {}
         self._uids: dict[tuple[str, str], str] = {}
 
@@ -205,7 +208,7 @@ class WorkerExperiments:
         of_driver: Callable[[WorkerDriver], Future[Any] | None],
         of_over: Callable[[Experiment], Any],
     ) -> Future[Any]:
-        """Ask who drives an experiment; or, if it is over, answer from what is recorded."""
+        """Ask who drives an experiment; or, if it is over, answer from what is recorded. Waits for nothing."""
         try:
             check()
         except InvalidInput as error:
@@ -215,16 +218,26 @@ class WorkerExperiments:
         asked = None if driver is None else of_driver(driver)
         if asked is not None:
             return asked
-        try:
-            found = self._store.experiment(namespace, experiment)
-            _check_run_by_callers(found)
-            if not over(found.status):
-                return _failed(StoreUnavailable(f"nobody drives experiment {experiment!r} at this moment: ask again"))
-            answer: Future[Any] = Future()
-            answer.set_result(of_over(found))
-            return answer  # noqa: TRY300 - an ``else`` would be farther from what it is about
-        except KatibError as error:
-            return _failed(error)
+        with self._lock:
+            if self._reading >= _MOST_READING:
+                return _failed(
+                    Overloaded(f"{self._reading} calls about experiments that are over wait already; ask again")
+                )
+            self._reading += 1
+            reading = self._reader.submit(self._answer_over, namespace, experiment, of_over)
+        reading.add_done_callback(self._has_read)
+        return reading
+
+    def _answer_over(self, namespace: str, experiment: str, of_over: Callable[[Experiment], Any]) -> Any:
+        found = self._store.experiment(namespace, experiment)
+        _check_run_by_callers(found)
+        if not over(found.status):
+            raise StoreUnavailable(f"nobody drives experiment {experiment!r} at this moment: ask again")
+        return of_over(found)
+
+    def _has_read(self, _: Future[Any]) -> None:
+        with self._lock:
+            self._reading -= 1
 
 
 def _check_run_by_callers(experiment: Experiment) -> None:

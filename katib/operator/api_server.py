@@ -25,6 +25,7 @@ class ApiServerOptions:
         server: How it is reached, and how much it takes at a time.
         store_address: Of the store, for what trials reported; None where there is none: then their statuses have to do.
         store_token_file: Says to the store who asks. It is asked of a trial only after Kubernetes has let the caller read that trial.
+        former_store_token_file: Is used as long as that is not there.
         store_root_ca: Whose certificate the store has; None for plain text.
         served_elsewhere: Algorithms that other suggestion servers of the cluster have.
     """
@@ -32,6 +33,7 @@ class ApiServerOptions:
     server: ExperimentsServerOptions = field(default_factory=ExperimentsServerOptions)
     store_address: str | None = None
     store_token_file: Path | None = None
+    former_store_token_file: Path | None = None
     store_root_ca: Path | None = None
     served_elsewhere: Collection[str] = ()
 
@@ -54,7 +56,10 @@ class ApiServer:
         self._store: ClusterStore | None = None
         if options.store_address:
             self._store = ClusterStore(
-                options.store_address, token_file=options.store_token_file, root_ca=options.store_root_ca
+                options.store_address,
+                token_file=options.store_token_file,
+                former_token_file=options.former_store_token_file,
+                root_ca=options.store_root_ca,
             )
         self._callers = ExperimentsOfCallers(self._experiments_of)
         self._server = ExperimentsServer(

@@ -38,6 +38,18 @@ class ClusterClient(Client):
         """Return what ``create`` would make of a document, with everything that may refuse it, and make nothing."""
         return self.request("POST", resource.path(namespace), query={"dryRun": "All"}, body=body)
 
+    def delete_as(self, resource: Resource, name: str, namespace: str, options: Mapping[str, Any]) -> None:
+        """Delete an object in the way that ``DeleteOptions`` say; without a ``propagationPolicy``, what it owns goes after it.
+
+        Raises:
+            NotFound: It is not there.
+            Conflict: A precondition does not hold.
+        """
+        said = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
+        if "orphanDependents" not in said:  # which cannot stand beside it
+            said.setdefault("propagationPolicy", "Background")
+        self.request("DELETE", resource.path(namespace, name), body=said)
+
     def events_about(self, namespace: str, kind: str, name: str = "") -> list[dict[str, Any]]:
         """Return the Events about one object, or about all of a kind."""
         wanted = {"involvedObject.kind": kind} | ({"involvedObject.name": name} if name else {})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import random
 import secrets
 import time
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from katib.admission import admit
 from katib.api.experiment import Experiment
-from katib.api.validate import problems
+from katib.api.suggestion import Suggestion
 from katib.engine.ledger import Ledger
 from katib.engine.resume import problems as problems_of_resume
 from katib.engine.status import over
@@ -39,25 +40,30 @@ from katib.operator.cluster_objects import (
     single_document,
     state_of,
 )
+from katib.operator.cluster_volumes import ClusterVolumes
 from katib.operator.cluster_workers import ClusterWorkers
+from katib.operator.recent_requests import ChangeRequest
 from katib.operator.trial_objects import is_final, record_of
+from katib.operator.unattended import why_unattended
 from katib.store.protocol import Observed
 from katib.template.collection_check import collection_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
     from katib.api.trial import TrialState
     from katib.engine.trial import TrialRecord
-    from katib.experiments.protocol import Budget, Changes, ExperimentQuery, WorkerTrials
+    from katib.experiments.protocol import Budget, Changes, ExperimentQuery, Volumes, WorkerTrials
     from katib.operator.cluster_store import ClusterStore
     from katib.store.protocol import Event
 
 __all__ = ["ClusterExperiments"]
 
 _ATTEMPTS: Final = 4
+_MOST_WRITES: Final = 10
+"""Of a change that is made only if nobody else has written meanwhile."""
 _FIRST_PAUSE: Final = 0.2
 _TO_BE_TOLD: Final = 3.0
 _COUNTS: Final = ("maxTrialCount", "parallelTrialCount", "maxFailedTrialCount")
@@ -226,41 +232,61 @@ class ClusterExperiments:
             tuple(readable(each for _, each in chosen)), after="/".join(chosen[-1][0]) if more and chosen else ""
         )
 
-    def stop(self, namespace: str, name: str, *, at_once: bool = False) -> Experiment:  # noqa: ARG002
+    def stop(self, namespace: str, name: str, *, at_once: bool = False, request_id: str = "") -> Experiment:
         """Ask for the end of an experiment: its operator ends the jobs, each in its own time to end."""
-        found = self.get(namespace, name)
-        if over(found.status):
-            return found
-        return self._patched(namespace, name, {"metadata": {"annotations": {kinds.STOP: "true"}}})
+
+        def change(found: Experiment) -> dict[str, Any]:
+            return {} if over(found.status) else {"metadata": {"annotations": {kinds.STOP: "true"}}}
+
+        stopped, _ = self._changed(namespace, name, ChangeRequest(request_id, "stop", at_once), change)
+        return stopped
 
     def resume(
-        self, namespace: str, name: str, *, max_trials: int | None = None, parallel: int | None = None
+        self,
+        namespace: str,
+        name: str,
+        *,
+        max_trials: int | None = None,
+        parallel: int | None = None,
+        request_id: str = "",
     ) -> Experiment:
         """Take a stop back, or give an experiment that used up its budget more of it."""
-        found = self.get(namespace, name)
-        edited = with_budget(found, max_trials=max_trials, parallel=parallel)
-        self._check_resume(found, edited)
-        resumed = self._edited(found, edited, {"metadata": {"annotations": {kinds.STOP: None}}})
-        until = time.monotonic() + _TO_GO_ON
-        while over(resumed.status) and time.monotonic() < until:
-            time.sleep(_FIRST_PAUSE)
-            resumed = self.get(namespace, name)
-        return resumed
 
-    def edit_budget(self, namespace: str, name: str, budget: Budget) -> Experiment:
+        def change(found: Experiment) -> dict[str, Any]:
+            edited = with_budget(found, max_trials=max_trials, parallel=parallel)
+            self._check_resume(found, edited)
+            return {"metadata": {"annotations": {kinds.STOP: None}}, **_counts(found, edited)}
+
+        request = ChangeRequest(request_id, "resume", max_trials, parallel)
+        resumed, is_new = self._changed(namespace, name, request, change)
+        return self._gone_on(resumed) if is_new else resumed
+
+    def _gone_on(self, experiment: Experiment) -> Experiment:
+        """Return an experiment once its operator has taken up that it goes on, so that nobody takes its last end for the next one."""
+        until = time.monotonic() + _TO_GO_ON
+        while over(experiment.status) and time.monotonic() < until:
+            time.sleep(_FIRST_PAUSE)
+            experiment = self.get(experiment.metadata.namespace or "", experiment.metadata.name)
+        return experiment
+
+    def edit_budget(self, namespace: str, name: str, budget: Budget, *, request_id: str = "") -> Experiment:
         """Change how many trials there are to be; the operator heeds it."""
-        found = self.get(namespace, name)
-        counts = {
-            "max_trial_count": budget.max_trial_count,
-            "parallel_trial_count": budget.parallel_trial_count,
-            "max_failed_trial_count": budget.max_failed_trial_count,
-        }
-        changes = {field: count for field, count in counts.items() if count is not None}
-        edited = found.model_copy(update={"spec": found.spec.model_copy(update=changes)})
-        if faults := problems(edited):
-            raise InvalidExperiment(faults)
-        self._check_resume(found, edited)
-        return self._edited(found, edited, {})
+        counts = (budget.max_trial_count, budget.parallel_trial_count, budget.max_failed_trial_count)
+
+        def change(found: Experiment) -> dict[str, Any]:
+            edited = with_budget(
+                found,
+                max_trials=budget.max_trial_count,
+                parallel=budget.parallel_trial_count,
+                max_failed=budget.max_failed_trial_count,
+            )
+            self._check_resume(found, edited)
+            return _counts(found, edited)
+
+        request = ChangeRequest(request_id, "edit", *counts)
+        edited, is_new = self._changed(namespace, name, request, change)
+        # One that was stopped stays so until it is resumed.
+        return self._gone_on(edited) if is_new and state_of(edited) != "Stopped" else edited
 
     def _check_resume(self, found: Experiment, edited: Experiment) -> None:
         """Refuse what the operator would not heed.
@@ -274,21 +300,46 @@ class ClusterExperiments:
         if faults := problems_of_resume(found, edited, Ledger.from_records(edited, records)):
             raise InvalidExperiment(faults)
 
-    def _edited(self, found: Experiment, edited: Experiment, patch: dict[str, Any]) -> Experiment:
-        """Write the counts that changed, and what else there is to write."""
-        before, after = found.spec.to_document(), edited.spec.to_document()
-        counts = {name: after[name] for name in _COUNTS if name in after and after[name] != before.get(name)}
-        document = {**patch, **({"spec": counts} if counts else {})}
-        if not document:
-            return found
-        return self._patched(found.metadata.namespace or "", found.metadata.name, document)
+    def _changed(
+        self, namespace: str, name: str, request: ChangeRequest, change: Callable[[Experiment], dict[str, Any]]
+    ) -> tuple[Experiment, bool]:
+        """Return an experiment as a request has changed it, and whether it does so now and has not before.
+
+        Args:
+            namespace: Where.
+            name: Which.
+            request: Is not carried out again.
+            change: Returns the patch for the experiment as it is.
+        """
+        for attempt in range(_MOST_WRITES):
+            found = self.get(namespace, name)
+            if request.was_made(found):
+                return found, attempt > 0
+            patch = request.noted(change(found), found)
+            if not patch:
+                return found, True
+            try:
+                return self._patched(namespace, name, patch), True
+            except Conflict:  # somebody wrote since: the operator, or who carries out the same request
+                if not request.is_noted or attempt == _MOST_WRITES - 1:
+                    raise
+            time.sleep(random.uniform(0, _FIRST_PAUSE))
+        raise AssertionError  # the last attempt returns or raises
 
     def _patched(self, namespace: str, name: str, patch: dict[str, Any]) -> Experiment:
         written = self._client.merge_patch(kinds.EXPERIMENTS, name, patch, namespace)
         self._watches.wrote(written)
         return experiment_of(written)
 
-    def delete(self, namespace: str, name: str, *, purge: bool = False, foreground: bool = False) -> None:
+    def delete(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        purge: bool = False,
+        foreground: bool = False,
+        request_id: str = "",  # noqa: ARG002
+    ) -> None:
         """Remove an experiment; the cluster takes away what belongs to it.
 
         Args:
@@ -296,26 +347,64 @@ class ClusterExperiments:
             name: Which.
             purge: Also what the store has of it.
             foreground: Let the object stay until everything that belongs to it is gone.
+            request_id: Is known to whoever serves this; the object that could keep it goes. Made again, it finds nothing to delete.
 
         Raises:
             StoreUnavailable: It is deleted, but the store cannot be told to purge it; asking again does.
+        """
+        policy = "Foreground" if foreground else "Background"
+        # Also where nothing is there: whether the caller may is the API server's to say.
+        with contextlib.suppress(NotFound):
+            self.delete_as(namespace, name, {"propagationPolicy": policy}, purge=purge)
+
+    def delete_as(self, namespace: str, name: str, options: Mapping[str, Any], *, purge: bool = False) -> None:
+        """Remove an experiment in the way that ``DeleteOptions`` of the API server say.
+
+        Args:
+            namespace: Where.
+            name: Which.
+            options: By their names in a document; without ``propagationPolicy`` what belongs to the experiment goes after it.
+            purge: As of ``delete``; a dry run purges nothing.
+
+        Raises:
+            NotFound: It was not there; what was recorded of it is purged all the same.
+            Conflict: A precondition does not hold.
+            StoreUnavailable: As of ``delete``.
         """
         uid = ""
         if purge:
             if self._store is None:
                 raise Unsupported("what was recorded is in the store, which is not known here: say store_address")
-            try:
+            with contextlib.suppress(NotFound):
                 uid = self._client.get(kinds.EXPERIMENTS, name, namespace)["metadata"]["uid"]
-            except NotFound:
-                uid = ""
             self._store.check_purge(namespace, uid)
-        # Also where nothing is there: whether the caller may is the API server's to say.
-        self._client.delete(
-            kinds.EXPERIMENTS, name, namespace, propagation="Foreground" if foreground else "Background"
-        )
-        self._watches.deleted(namespace, name)
+        missing = None
+        try:
+            self._client.delete_as(kinds.EXPERIMENTS, name, namespace, options)
+        except NotFound as error:
+            missing = error
+        if options.get("dryRun"):
+            purge = False
+        else:
+            self._watches.deleted(namespace, name)
         if purge and self._store is not None:
             self._store.purge(namespace, name, uid)
+        if missing is not None:
+            raise missing
+
+    def idle_reason(self, experiment: Experiment) -> str:
+        """Return why no operator has taken an experiment up; empty when one has."""
+        if experiment.status is not None and experiment.status.conditions:
+            return ""
+        return why_unattended(self._client, experiment.metadata.namespace or "")
+
+    def suggestion(self, namespace: str, name: str) -> Suggestion:
+        """Return the Suggestion of an experiment: how many points its algorithm was asked for, and the newest it has given.
+
+        Raises:
+            NotFound: It has none, or not yet.
+        """
+        return Suggestion.model_validate(self._client.get(kinds.SUGGESTIONS, name, namespace))
 
     def events(self, namespace: str, name: str, *, trial: str | None = None) -> list[Event]:
         """Return the Events about an experiment and its trials, or about one trial; a cluster forgets them after an hour."""
@@ -441,6 +530,13 @@ class ClusterExperiments:
                     return []
             time.sleep(_FIRST_PAUSE)
 
+    # -- volumes ------------------------------------------------------------------------------------------------------
+
+    @property
+    def volumes(self) -> Volumes:
+        """Volumes that trials share."""
+        return ClusterVolumes(self._client)
+
     # -- trials that callers run --------------------------------------------------------------------------------------
 
     @property
@@ -494,6 +590,13 @@ def _last_values(trial: dict[str, Any], metric: str | None) -> list[Observed]:
                 )
             )
     return found
+
+
+def _counts(found: Experiment, edited: Experiment) -> dict[str, Any]:
+    """Return the patch of the counts that an edit changes."""
+    before, after = found.spec.to_document(), edited.spec.to_document()
+    counts = {name: after[name] for name in _COUNTS if name in after and after[name] != before.get(name)}
+    return {"spec": counts} if counts else {}
 
 
 def _number(text: str) -> float | None:

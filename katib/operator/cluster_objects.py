@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from datetime import UTC, datetime
@@ -15,7 +14,8 @@ from katib.api.partial import partial_experiment
 from katib.errors import InvalidExperiment, InvalidInput, Problem
 from katib.operator.admitted import with_status
 from katib.operator.cluster_leases import without_lease_template
-from katib.operator.kinds import REQUEST_ID, STOP
+from katib.operator.kinds import RECENT_REQUESTS, REQUEST_ID, STOP
+from katib.operator.recent_requests import mark_of
 from katib.store.protocol import Event
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ _OF_THE_SERVER: Final = (
     "selfLink",
 )
 """Of the metadata; a document that was read from a cluster can be written to another one."""
+_OF_REQUESTS: Final = (STOP, REQUEST_ID, RECENT_REQUESTS)
+"""Annotations that only requests of ours make."""
 _STATES: Final = ("Created", "Running", "Restarting", "Succeeded", "Failed", "Stopped")
 _PLACE: Final = re.compile(r"[a-z0-9.-]{1,253}/[a-z0-9.-]{1,253}")
 
@@ -89,19 +91,13 @@ def object_of(content: Mapping[str, Any], namespace: str, request_id: str) -> di
     document: dict[str, Any] = parse_experiment(content).to_document()
     document.pop("status", None)
     metadata = {name: value for name, value in document["metadata"].items() if name not in _OF_THE_SERVER}
-    kept = {name: text for name, text in (metadata.get("annotations") or {}).items() if name not in (STOP, REQUEST_ID)}
+    kept = {name: text for name, text in (metadata.get("annotations") or {}).items() if name not in _OF_REQUESTS}
     metadata = {**metadata, "namespace": namespace}
     # Numbers that remember how they were written are plain ones from here on.
     plain: dict[str, Any] = json.loads(json.dumps({**document, "metadata": metadata}))
     said = json.dumps([plain, kept], sort_keys=True).encode()
-    plain["metadata"]["annotations"] = {**kept, REQUEST_ID: _mark(request_id, said)}
+    plain["metadata"]["annotations"] = {**kept, REQUEST_ID: mark_of(request_id, said)}
     return plain
-
-
-def _mark(request_id: str, document: bytes) -> str:
-    """Return what is noted of a request: what the same one again says too, and another one of the same id does not."""
-    digest = hashlib.blake2b(request_id.encode("utf-8", "surrogatepass"), digest_size=12)
-    return f"{digest.hexdigest()}-{hashlib.blake2b(document, digest_size=12).hexdigest()}"
 
 
 def experiment_of(resource: Mapping[str, Any]) -> Experiment:

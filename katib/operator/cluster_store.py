@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+
+from typing_extensions import override
 
 from katib.api.experiment import Metric, Observation
 from katib.api.trial import TrialState
 from katib.engine.trial import TrialRecord
 from katib.errors import Conflict, NotFound
 from katib.rpc import store_v1 as wire
+from katib.rpc.server_access import token_metadata
 from katib.rpc.store_client import StoreClient
 from katib.store.protocol import Observed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from katib.experiments.protocol import Measurement
 
 __all__ = ["ClusterStore"]
 
+_LOGGER: Final = logging.getLogger(__name__)
 _PAGE: Final = 10_000
 _TOLD_WITHIN: Final = 1.0
 """Seconds in which an operator has told of what it knows."""
@@ -37,7 +43,34 @@ _STATES: Final = {
 
 
 class ClusterStore(StoreClient):
-    """A client of the store server; may be used by any number of threads."""
+    """A client of the store server; may be used by any number of threads.
+
+    Args:
+        address: As of every such client.
+        former_token_file: Says who calls as long as ``token_file`` is not there, which is told once: of an installation whose Secret
+            of keys is older than this version.
+        options: Further ones of ``StoreClient``.
+    """
+
+    def __init__(self, address: str, *, former_token_file: Path | None = None, **options: Any) -> None:
+        super().__init__(address, **options)
+        self._former_token_file = former_token_file
+        self._told = False
+
+    @override
+    def _metadata(self) -> list[tuple[str, str]]:
+        wanted, former = self._token_file, self._former_token_file
+        if wanted is None or former is None or wanted.exists():
+            return super()._metadata()
+        if not self._told:
+            self._told = True
+            _LOGGER.warning(
+                "there is no %s, so the store is asked with %s, which may not purge: apply the manifests again, whose Job katib-keys adds "
+                "what the Secret katib-keys lacks",
+                wanted,
+                former,
+            )
+        return token_metadata("the store", self._address, "", former)
 
     def observations(
         self,

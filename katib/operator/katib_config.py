@@ -1,12 +1,11 @@
 """Katib's own configuration (``KatibConfig``): which parts of it mean something here, and one sentence for each that does not.
 
-Clusters that move from Katib have one, in the ConfigMap ``katib-config``. It is read as it is; ours is one field more, ``endpoint`` in
-place of ``image``, for an algorithm's server that runs anyway.
+Clusters that move from Katib have one, in the ConfigMap ``katib-config``. It is read as it is; ours are ``endpoint`` in place of ``image``,
+for an algorithm's server that runs anyway, and ``tls`` beside it.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import posixpath
 import re
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from katib.api import document as documents
 from katib.errors import InvalidInput, Problem
+from katib.operator.katib_config_endpoint import EndpointTls, is_address, read_endpoint
 from katib.operator.katib_config_fields import Fields
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ _SUGGESTION: Final = frozenset(
         "persistentVolumeLabels",
         "persistentVolumeSpec",
         "serviceAccountName",
+        "tls",
         "volumeMountPath",
     ]
 )
@@ -81,8 +82,6 @@ _COLLECTORS: Final = ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "
 _KATIBS_COLLECTORS: Final = re.compile(r".*/(?:v1beta1-)?(?:file|tfevent)-metrics-collector(?:[:@].*)?")
 """Katib's own: they speak another language with the pod than our launcher."""
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_HOST: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
-_LAST_PORT: Final = 65_535
 _WITHOUT_MEANING: Final = {
     "experimentSuggestionName": "experiments and their Suggestions have the same name",
     "injectSecurityContext": "the collector has a security context of its own, which every Pod Security level takes",
@@ -99,6 +98,7 @@ class SuggestionEntry:
         algorithm: Its name in experiments.
         container: Of a Deployment for each experiment; empty where there is an endpoint.
         endpoint: ``HOST:PORT`` of a server that runs anyway.
+        tls: How that one is known; None where it is asked in plain text.
         extended: Whether it is one of ours (``katib serve suggestion``) and reads what Katib's wire has no field for.
         service_account: Of the Deployment's pods.
         mount_path: Where an experiment with ``resumePolicy: FromVolume`` has its volume.
@@ -110,6 +110,7 @@ class SuggestionEntry:
     algorithm: str
     container: Mapping[str, Any] = field(default_factory=dict)
     endpoint: str = ""
+    tls: EndpointTls | None = None
     extended: bool = False
     service_account: str = ""
     mount_path: str = _MOUNT
@@ -176,6 +177,7 @@ class KatibConfig:
         suggestions: By the algorithms' names.
         collectors: By the collectors' kinds.
         notes: A sentence about each field that has no meaning here.
+        claims: What is said of the claims for the algorithms' volumes, by their names.
 
     Example::
 
@@ -186,6 +188,7 @@ class KatibConfig:
     suggestions: Mapping[str, SuggestionEntry] = field(default_factory=dict)
     collectors: Mapping[str, CollectorEntry] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    claims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, text: str | bytes, *, source: str = CONFIG_KEY) -> KatibConfig:
@@ -216,6 +219,7 @@ class _Reading:
     def __init__(self, root: Fields) -> None:
         self._root = root
         self._notes: list[str] = []
+        self._claims: dict[str, Mapping[str, Any]] = {}
 
     def config(self) -> KatibConfig:
         root = self._root
@@ -230,6 +234,7 @@ class _Reading:
             suggestions=self._suggestions(runtime),
             collectors=self._collectors(runtime),
             notes=(*self._early_stoppings(runtime), *self._notes),
+            claims=self._claims,
         )
 
     def _note_unknown(self, fields: Fields, known: tuple[str, ...]) -> None:
@@ -263,7 +268,7 @@ class _Reading:
     def _address(stated: Fields, name: str) -> str:
         """Return an address as Go's servers take it: ``:8080`` is every address of this machine, and ``0`` none."""
         text = stated.text(name)
-        if text not in ("", "0") and not _is_address(text, host_needed=False):
+        if text not in ("", "0") and not is_address(text, host_needed=False):
             stated.refuse(name, "must be HOST:PORT, :PORT, or 0 for none", text)
         return text
 
@@ -282,15 +287,16 @@ class _Reading:
                     else "only one of image and endpoint may be there"
                 )
                 stated.refuse("image" if not image else "endpoint", said)
-            if endpoint and not _is_address(endpoint):
-                stated.refuse("endpoint", "must be HOST:PORT", endpoint)
+            endpoint, tls = read_endpoint(stated, endpoint)
+            claim, volume = stated.fields("persistentVolumeClaimSpec"), stated.fields("persistentVolumeSpec")
+            if claim.content:
+                self._claims[name] = {**_CLAIM, **claim.content}
             if _STOCK_SUGGESTION.search(image):
                 self._notes.append(
                     f"{stated.at('image')}: {image} is Katib's own server of {name} and is not used; the shared suggestion server "
                     "answers for it (name an image of your own, or a copy under another name, to have one for each experiment)"
                 )
                 continue
-            claim, volume = stated.fields("persistentVolumeClaimSpec"), stated.fields("persistentVolumeSpec")
             mount = stated.text("volumeMountPath", _MOUNT)
             if not posixpath.isabs(mount) or posixpath.normpath(mount) == "/":
                 stated.refuse("volumeMountPath", "must be an absolute path in a folder of its own", mount)
@@ -298,6 +304,7 @@ class _Reading:
                 algorithm=name,
                 container=self._container(stated, name) if image else {},
                 endpoint=endpoint,
+                tls=tls,
                 extended=stated.flag("extended") is True,
                 service_account=stated.text("serviceAccountName"),
                 mount_path=mount,
@@ -368,16 +375,3 @@ class _Reading:
             stated.refuse(field_name, "is there twice", name)
             return ""
         return name
-
-
-def _is_address(text: str, *, host_needed: bool = True) -> bool:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
-        return False
-    if host.startswith("[") and host.endswith("]"):
-        try:
-            ipaddress.IPv6Address(host[1:-1])
-        except ValueError:
-            return False
-        return True
-    return bool(_HOST.fullmatch(host)) if host else not host_needed

@@ -15,6 +15,7 @@ __all__ = [
     "FIELD_MANAGER",
     "IMPORTED",
     "INDEX",
+    "RECENT_REQUESTS",
     "REQUEST_ID",
     "RUN_BY_CALLERS",
     "STOP",
@@ -43,5 +44,7 @@ STOP: Final = "katib.kubeflow.org/stop"
 """On an Experiment: its user wants it to end now (``"true"``); taken away, it goes on."""
 REQUEST_ID: Final = "katib.kubeflow.org/request-id"
 """On an Experiment: digests of the request that made it, so that the same one again finds it, and another one does not."""
+RECENT_REQUESTS: Final = "katib.kubeflow.org/recent-requests"
+"""On an Experiment: digests of the last requests that changed it, each of which is not carried out again."""
 RUN_BY_CALLERS: Final = "katib.kubeflow.org/run-by-callers"
 """On an Experiment that was created without a template: ``"true"``. Its trials are Leases, for callers to hold."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from katib.kube.reflector import Reflector
     from katib.kube.resource import Resource
     from katib.kube.work_queue import WorkQueue
+    from katib.operator.checkpoint_claims import CheckpointClaims
     from katib.operator.job_watches import JobWatches
     from katib.operator.operator_metrics import OperatorMetrics
     from katib.operator.recorder import Recorder
@@ -56,6 +57,7 @@ class Parts:
     metrics: OperatorMetrics
     collector_settings: Callable[[Trial], CollectorSettings]
     """Of a trial."""
+    checkpoint_claims: CheckpointClaims
 
     def write_status(self, resource: Resource, key: Key, status: dict[str, Any]) -> dict[str, Any]:
         """Replace the status of an object by server-side apply: what others write elsewhere stays."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from katib.template.checkpoint_mount import CHECKPOINT_CONTAINER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -52,7 +54,8 @@ def failure_of(pods: Sequence[Mapping[str, Any]], primary: str | None) -> str:
             said.append(f"Pod {name}: {status['reason']} {status.get('message') or ''}".strip())
         for container in _containers(status):
             ended = (container.get("state") or {}).get("terminated")
-            if ended and ended.get("exitCode") and (primary is None or container["name"] == primary):
+            ours = container["name"].startswith(CHECKPOINT_CONTAINER)
+            if ended and ended.get("exitCode") and (primary is None or ours or container["name"] == primary):
                 reason = f" ({ended['reason']})" if ended.get("reason") not in (None, "Error") else ""
                 tail = f": {ended['message'].strip()}" if ended.get("message") else ""
                 said.append(f"container {container['name']} ended with exit code {ended['exitCode']}{reason}{tail}")

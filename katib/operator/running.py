@@ -15,6 +15,7 @@ from katib.kube.reflector import Reflector
 from katib.kube.resource import PODS
 from katib.kube.work_queue import WorkQueue
 from katib.operator import kinds
+from katib.operator.checkpoint_claims import CheckpointClaims, checkpoint_mount
 from katib.operator.experiment_controller import ExperimentController
 from katib.operator.job_watches import JobWatches
 from katib.operator.katib_config import KatibConfig
@@ -38,7 +39,7 @@ from katib.template.collection import CollectorSettings
 from katib.template.trial_environment import parameter_kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from katib.api.trial import Trial
     from katib.engine.trial import TrialRecord
@@ -123,6 +124,7 @@ class Operator:
             events=EventRecorder(client, component="katib-operator"),
             metrics=OperatorMetrics(current=self._current, health=self._health),
             collector_settings=self._collector_settings,
+            checkpoint_claims=CheckpointClaims(client, self._claim_of),
         )
         self.parts.trials.add_index("experiment-uid", _uids)
         self.parts.pods.add_index("trial", _trials_of_pod)
@@ -262,11 +264,17 @@ class Operator:
     def _katib_config(self) -> KatibConfig:
         return KatibConfig() if self._config is None else self._config.config
 
+    def _claim_of(self, algorithm: str) -> Mapping[str, Any] | None:
+        return self._katib_config().claims.get(algorithm)
+
     def _reconfigured(self) -> None:
         """Bring everything up to date with a changed configuration: an algorithm that nobody knew may be known now."""
         if self._leading.is_set():
             self.parts.suggestions.reconfigured()
             for experiment in self.parts.experiments.items():
+                state = self.parts.states.get(experiment["metadata"]["uid"])
+                if state is not None:
+                    state.conversation.hurry()
                 self.parts.experiment_queue.add(_key(experiment))
 
     # -- what the watches tell ----------------------------------------------------------------------------------------
@@ -384,6 +392,7 @@ class Operator:
             metrics=() if state is None else tuple(metric_names(state.experiment.spec)),
             trial_index=int(index) if index.isdecimal() else None,
             parameter_kinds=None if state is None else parameter_kinds(state.experiment.spec),
+            checkpoints=None if state is None else checkpoint_mount(state.experiment, trial),
         )
         entry = self._katib_config().collectors.get(kind)
         return found if entry is None else entry.changed(found)

@@ -103,7 +103,7 @@ class EarlyStopping:
         if judgement.error:
             _LOGGER.warning("%s: %s\n%s", self._experiment.metadata.name, judgement.error, judgement.details)
         met, self._met = self._met, {}
-        orders = []
+        orders: list[StopTrial] = []
         for verdict in (*judgement.verdicts, *met.values()):
             record = ledger.trial(verdict.name) if verdict.name in ledger else None
             if record is None or record.stopping or record.state is not TrialState.RUNNING:

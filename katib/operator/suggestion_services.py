@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from katib.errors import AlgorithmError, DeadlineExceeded, Interrupted, InvalidSettings, KatibError, Overloaded
 from katib.operator.composed_services import ComposedServices, Readiness
 from katib.operator.katib_config import KatibConfig
-from katib.rpc.suggestion_client import SuggestionClient
+from katib.rpc.suggestion_client import ServerAuthority, SuggestionClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from katib.api.experiment import Experiment
     from katib.kube.client import Client
     from katib.operator.katib_config import SuggestionEntry
+    from katib.operator.katib_config_endpoint import EndpointTls
     from katib.operator.settings import OperatorSettings
     from katib.rpc.suggestion_client import EncodedHistory, Suggestions
 
@@ -27,6 +28,16 @@ __all__ = ["ExperimentService", "SuggestionServices"]
 _LOGGER: Final = logging.getLogger(__name__)
 _TO_VALIDATE: Final = 60.0
 _SHORTEST: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _ClientKey:
+    """What makes one client differ from another."""
+
+    address: str
+    extended: bool
+    tls: EndpointTls | None = None
+    shared: bool = False
 
 
 class SuggestionServices:
@@ -50,7 +61,7 @@ class SuggestionServices:
         self._settings = settings
         self._config = config
         self._lock = threading.Lock()
-        self._clients: dict[tuple[str, bool], SuggestionClient] = {}
+        self._clients: dict[_ClientKey, SuggestionClient] = {}
         self._services: dict[str, ExperimentService] = {}
         self.composed: ComposedServices | None = None
         if client is not None:
@@ -107,23 +118,45 @@ class SuggestionServices:
             except KatibError as error:  # it is tried again with the experiment's next request
                 _LOGGER.warning("%s: %s", service.name, error)
 
-    def client(self, address: str, *, extended: bool, root_ca: Path | None = None) -> SuggestionClient:
-        """Return the client of an address."""
-        with self._lock:
-            client = self._clients.get((address, extended))
-            if client is None:
-                client = SuggestionClient(address, extended=extended, root_ca=root_ca)
-                self._clients[address, extended] = client
-            return client
+    def client(self, address: str, *, extended: bool) -> SuggestionClient:
+        """Return the client of an address that is asked in plain text."""
+        return self._client(
+            _ClientKey(address, extended=extended), lambda: SuggestionClient(address, extended=extended)
+        )
+
+    def endpoint(self, entry: SuggestionEntry) -> SuggestionClient:
+        """Return the client of a server that runs anyway."""
+        tls = entry.tls
+        if tls is None:
+            return self.client(entry.endpoint, extended=entry.extended)
+        return self._client(
+            _ClientKey(entry.endpoint, extended=entry.extended, tls=tls),
+            lambda: SuggestionClient(
+                entry.endpoint,
+                extended=entry.extended,
+                authority=ServerAuthority(tls.ca_bundle, tls.server_name),
+            ),
+        )
 
     def shared(self) -> SuggestionClient:
         """Return the client of the service for every algorithm that the configuration does not name."""
-        return self.client(self._settings.suggestion_address, extended=True, root_ca=self._settings.root_ca)
+        address, root_ca = self._settings.suggestion_address, self._settings.root_ca
+        return self._client(
+            _ClientKey(address, extended=True, shared=True),
+            lambda: SuggestionClient(address, extended=True, root_ca=root_ca),
+        )
+
+    def _client(self, key: _ClientKey, make: Callable[[], SuggestionClient]) -> SuggestionClient:
+        with self._lock:
+            client = self._clients.get(key)
+            if client is None:
+                client = self._clients[key] = make()
+            return client
 
     def drop_client(self, address: str, *, extended: bool) -> None:
         """Close the client of a service that only one experiment had."""
         with self._lock:
-            client = self._clients.pop((address, extended), None)
+            client = self._clients.pop(_ClientKey(address, extended=extended), None)
         if client is not None:
             client.close()
 
@@ -221,7 +254,7 @@ class ExperimentService:
 
     def _client(self, experiment: Experiment, entry: SuggestionEntry) -> SuggestionClient:
         if entry.endpoint:
-            return self._services.client(entry.endpoint, extended=entry.extended)
+            return self._services.endpoint(entry)
         composed = self._services.composed
         if composed is None:
             raise Overloaded("there is no cluster in which the experiment's own suggestion server could run")

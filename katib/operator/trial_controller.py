@@ -170,6 +170,7 @@ class TrialController:
         spec = job.get("spec")
         if isinstance(spec, dict) and not (trial["spec"].get("retainRun")):
             spec.pop("ttlSecondsAfterFinished", None)  # who reads its end takes it away
+        self._parts.checkpoint_claims.ensure(experiment, job)
         self._parts.recorder.run(name, job=trial["spec"].get("runSpec"))
         try:
             made: dict[str, Any] = self._parts.client.create(resource, job, field_manager=kinds.FIELD_MANAGER)
@@ -270,7 +271,7 @@ class TrialController:
             limit = f"for at most {timeout} (trialTimeout)" if timeout else "without a limit (no trialTimeout)"
         message = f"{said}; waited for {limit}"
         if (record.reason, record.message) != (reason, message):
-            if record.state is TrialState.RUNNING:
+            if record.stopping is None:  # else its order stands there
                 self._write(look, replace(record, reason=reason, message=message))
             trial = self._parts.trials.get(*look.key)
             if trial is not None:

@@ -146,6 +146,34 @@ class Callers:
 
         return await self._found_out(admitted)
 
+    async def admit_appender(
+        self, metadata: Sequence[tuple[str, str | bytes]], wanted: str
+    ) -> tuple[Caller, str | None]:
+        """Return who appends observations, and the only trial whose they may be; None for any of the namespace.
+
+        Args:
+            metadata: Of the call.
+            wanted: The namespace that the request names; empty for none.
+
+        Raises:
+            InvalidInput, Unauthenticated, Denied, StoreUnavailable: As ``admit``.
+        """
+        if wanted and not is_namespace(wanted):
+            raise InvalidInput([Problem("namespace", "must be a name such as team-a (RFC 1123)", wanted)])
+        token = _token(metadata)
+
+        def admitted() -> tuple[Caller, str | None]:
+            identity = self._authenticator.identity(token)
+            namespace = wanted or identity.default_namespace or DEFAULT_NAMESPACE
+            only = identity.only_trial
+            if only:
+                identity.require_report(namespace, only)
+            else:
+                identity.require(namespace, Role.WRITE)
+            return Caller(namespace, identity.name), only
+
+        return await self._found_out(admitted)
+
     async def _found_out(self, function: Callable[[], T]) -> T:
         if self._threads is None:
             return function()

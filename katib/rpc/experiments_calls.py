@@ -45,7 +45,7 @@ class ExperimentCall:
         request: The class of its request, which has a ``namespace``.
         prepare: Checks a request, and returns what asks and makes the reply.
         role: What a caller has to be allowed.
-        once: Whether its request id is to be remembered here: experiments keep none for it.
+        once: Whether its request id is to be remembered here too, beside where the experiments are.
     """
 
     request: Any
@@ -104,7 +104,7 @@ def listed(request: wire.ListExperimentsRequest) -> Callable[[Experiments, str |
 def _stop(request: wire.StopExperimentRequest) -> Ask:
     check_texts(request, "name", optional=("request_id",))
     return lambda experiments, namespace, _: experiment_message(
-        experiments.stop(namespace, request.name, at_once=request.at_once)
+        experiments.stop(namespace, request.name, at_once=request.at_once, request_id=request.request_id)
     )
 
 
@@ -112,7 +112,7 @@ def _resume(request: wire.ResumeExperimentRequest) -> Ask:
     check_texts(request, "name", optional=("request_id",))
     trials, parallel = read_count(request, "max_trial_count"), read_count(request, "parallel_trial_count")
     return lambda experiments, namespace, _: experiment_message(
-        experiments.resume(namespace, request.name, max_trials=trials, parallel=parallel)
+        experiments.resume(namespace, request.name, max_trials=trials, parallel=parallel, request_id=request.request_id)
     )
 
 
@@ -120,7 +120,7 @@ def _edit_budget(request: wire.EditBudgetRequest) -> Ask:
     check_texts(request, "name", optional=("request_id",))
     budget = read_budget(request)
     return lambda experiments, namespace, _: experiment_message(
-        experiments.edit_budget(namespace, request.name, budget)
+        experiments.edit_budget(namespace, request.name, budget, request_id=request.request_id)
     )
 
 
@@ -128,7 +128,7 @@ def _delete(request: wire.DeleteExperimentRequest) -> Ask:
     check_texts(request, "name", optional=("request_id",))
 
     def ask(experiments: Experiments, namespace: str, _: ParameterKinds) -> Message:
-        experiments.delete(namespace, request.name, purge=request.purge)
+        experiments.delete(namespace, request.name, purge=request.purge, request_id=request.request_id)
         return wire.DeleteExperimentResponse()
 
     return ask

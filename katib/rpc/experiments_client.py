@@ -141,41 +141,57 @@ class RemoteExperiments:
             if not after or len(found) >= query.limit:
                 return Page(tuple(found), after)
 
-    def stop(self, namespace: str, name: str, *, at_once: bool = False) -> Experiment:
+    def stop(self, namespace: str, name: str, *, at_once: bool = False, request_id: str = "") -> Experiment:
         """Ask for the end of an experiment; see ``Experiments``."""
         request = request_of(
-            wire.StopExperimentRequest, namespace=namespace, name=name, request_id=_new_id(), at_once=at_once
+            wire.StopExperimentRequest,
+            namespace=namespace,
+            name=name,
+            request_id=request_id or _new_id(),
+            at_once=at_once,
         )
         return experiment_of_message(self._connection.call("StopExperiment", request))
 
     def resume(
-        self, namespace: str, name: str, *, max_trials: int | None = None, parallel: int | None = None
+        self,
+        namespace: str,
+        name: str,
+        *,
+        max_trials: int | None = None,
+        parallel: int | None = None,
+        request_id: str = "",
     ) -> Experiment:
         """Go on with an experiment; see ``Experiments``."""
         request = request_of(
             wire.ResumeExperimentRequest,
             namespace=namespace,
             name=name,
-            request_id=_new_id(),
+            request_id=request_id or _new_id(),
             max_trial_count=max_trials,
             parallel_trial_count=parallel,
         )
         return experiment_of_message(self._connection.call("ResumeExperiment", request))
 
-    def edit_budget(self, namespace: str, name: str, budget: Budget) -> Experiment:
+    def edit_budget(self, namespace: str, name: str, budget: Budget, *, request_id: str = "") -> Experiment:
         """Change how many trials there are to be; see ``Experiments``."""
         counts = {
             "max_trial_count": budget.max_trial_count,
             "parallel_trial_count": budget.parallel_trial_count,
             "max_failed_trial_count": budget.max_failed_trial_count,
         }
-        request = request_of(wire.EditBudgetRequest, namespace=namespace, name=name, request_id=_new_id(), **counts)
+        request = request_of(
+            wire.EditBudgetRequest, namespace=namespace, name=name, request_id=request_id or _new_id(), **counts
+        )
         return experiment_of_message(self._connection.call("EditBudget", request))
 
-    def delete(self, namespace: str, name: str, *, purge: bool = False) -> None:
+    def delete(self, namespace: str, name: str, *, purge: bool = False, request_id: str = "") -> None:
         """Remove an experiment; see ``Experiments``."""
         request = request_of(
-            wire.DeleteExperimentRequest, namespace=namespace, name=name, request_id=_new_id(), purge=purge
+            wire.DeleteExperimentRequest,
+            namespace=namespace,
+            name=name,
+            request_id=request_id or _new_id(),
+            purge=purge,
         )
         self._connection.call("DeleteExperiment", request)
 

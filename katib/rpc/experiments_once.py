@@ -1,7 +1,8 @@
-"""Makes a change once that is asked for several times with one request id, for changes that keep no request ids themselves.
+"""Makes a change once that is asked for several times with one request id while it is made, and some time after.
 
-Each of those comes to the same where it is made again at once: stopping what is stopped, deleting what is gone. What this remembers
-keeps a call that was delayed on its way from undoing what came after it; a server that starts anew has forgotten it.
+Who asks for the same while it is made waits for it without a thread of their own. What is remembered after that is what the place of the
+experiments keeps as well, and for longer (``Experiments``), but for one thing: a cluster has nothing to keep the id of a deletion with.
+So a call that was delayed on its way deletes no experiment that came after the one it meant, unless the server was started anew.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ class Once:
     def __init__(self) -> None:
         self._answers: OrderedDict[tuple[str, ...], tuple[bytes, float, asyncio.Future[bytes]]] = OrderedDict()
 
-    async def answer(self, key: tuple[str, ...], request: bytes, make: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def answer(
+        self, key: tuple[str, ...], call: str, request: bytes, make: Callable[[], Awaitable[bytes]]
+    ) -> bytes:
         """Return the answer to a change, which is made if it was not made of late.
 
         Args:
-            key: Who asks for what, with the request id last; an empty one is never known again.
-            request: What is asked for.
+            key: Who asks, and where, with the request id last; an empty one is never known again.
+            call: What is asked for.
+            request: With what.
             make: Makes the change.
 
         Raises:
@@ -42,7 +46,7 @@ class Once:
         """
         if not key[-1]:
             return await make()
-        digest = hashlib.blake2b(request, digest_size=16).digest()
+        digest = hashlib.blake2b(request, digest_size=16, key=call.encode()).digest()
         self._forget()
         known = self._answers.get(key)
         if known is not None:

@@ -48,7 +48,6 @@ SERVICE: Final = wire.DESCRIPTOR.services_by_name["Experiments"]
 _LARGE: Final = 1 << 16
 """Bytes of a request that are not decoded between two other calls."""
 _PIECE: Final = 1 << 20
-_ASKING: Final = 2
 
 
 class ExperimentsService:
@@ -82,9 +81,6 @@ class ExperimentsService:
         self._metrics = metrics
         self._longest_call = longest_call
         self._blocking = BlockingCalls(threads, most_waiting)
-        # Apart from the others, so that ask and tell need not wait for what takes its time; and in threads at all, as asking may block
-        # for a moment where nobody drives the experiment.
-        self._asking = BlockingCalls(_ASKING, 4 * most_waiting)
         self._watches = Watches(most_watches)
         self._logs = LogStreams(most_logs)
         self._kinds = ParameterKinds()
@@ -110,7 +106,6 @@ class ExperimentsService:
         """End for good, after the server has taken its last call."""
         self.close_streams()
         self._blocking.close()
-        self._asking.close()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Return what a server needs to answer the service."""
@@ -158,7 +153,7 @@ class ExperimentsService:
 
         if not method.once:
             return await answer()
-        return await self._once.answer((caller.name, caller.namespace, name, request.request_id), data, answer)
+        return await self._once.answer((caller.name, caller.namespace, request.request_id), name, data, answer)
 
     async def _list(self, data: bytes, call: Call) -> bytes:
         request = await _read(wire.ListExperimentsRequest, data)
@@ -176,8 +171,7 @@ class ExperimentsService:
         tell = method.prepare(request)
         caller = await self._callers.admit(call.metadata, request.namespace, Role.WRITE)
         experiments, namespace, name = self._of(call), caller.namespace, request.experiment
-        future = await self._asking.run(lambda: tell(experiments.workers, namespace, call.seconds))
-        found = await self._done(future, waits=method.waits)
+        found = await self._done(tell(experiments.workers, namespace, call.seconds), waits=method.waits)
         records = method.trials(found)
         kinds = self._kinds.known(namespace, name, records)
         if kinds is None:

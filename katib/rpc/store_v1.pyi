@@ -1063,16 +1063,18 @@ class LogResponse(_message.Message):
     def __init__(self, stored: _Optional[int] = ..., repeated_count: _Optional[int] = ...) -> None: ...
 
 class AppendRequest(_message.Message):
-    __slots__ = ("namespace", "run_id", "first_sequence", "observations")
+    __slots__ = ("namespace", "run_id", "first_sequence", "observations", "trial")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     FIRST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     OBSERVATIONS_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     run_id: str
     first_sequence: int
     observations: _containers.RepeatedCompositeFieldContainer[Observation]
-    def __init__(self, namespace: _Optional[str] = ..., run_id: _Optional[str] = ..., first_sequence: _Optional[int] = ..., observations: _Optional[_Iterable[_Union[Observation, _Mapping]]] = ...) -> None: ...
+    trial: str
+    def __init__(self, namespace: _Optional[str] = ..., run_id: _Optional[str] = ..., first_sequence: _Optional[int] = ..., observations: _Optional[_Iterable[_Union[Observation, _Mapping]]] = ..., trial: _Optional[str] = ...) -> None: ...
 
 class AppendResponse(_message.Message):
     __slots__ = ("run_id", "next_sequence")

@@ -10,17 +10,19 @@ import contextlib
 import ssl
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
-from katib.errors import DeadlineExceeded, Interrupted, InvalidInput, Problem, Unauthenticated, Unsupported
+from katib.errors import DeadlineExceeded, Interrupted, InvalidInput, Overloaded, Problem, Unauthenticated, Unsupported
 from katib.rpc import v1beta1 as wire
 from katib.rpc.experiment_encoding import encoded_experiment
 from katib.rpc.remote_failure import remote_failure
 from katib.rpc.reply_encoding import Suggested, Suggestions, rules_in, says_it_was_read, suggestions_in
 from katib.rpc.request_message import unsayable
 from katib.rpc.services import MESSAGE_OPTIONS, MOST_BYTES, full_name
+from katib.rpc.tls_trouble import tls_trouble
 from katib.rpc.trial_encoding import EncodedHistory
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from katib.api.experiment import Experiment
     from katib.api.trial import EarlyStoppingRule
 
-__all__ = ["EncodedHistory", "Suggested", "SuggestionClient", "Suggestions"]
+__all__ = ["EncodedHistory", "ServerAuthority", "Suggested", "SuggestionClient", "Suggestions"]
 
 _OPTIONS: Final = (
     *MESSAGE_OPTIONS,
@@ -51,7 +53,22 @@ _LEAVING: Final = frozenset(
     }
 )
 """After these the connection may be the fault."""
+_TO_LOOK, _LEAST_LOOK = 5.0, 1.0
+"""Seconds to find out why a server's TLS is not accepted: at most, and also where the call had no time left."""
 _CLOSED: Final = "the client of the suggestion server was closed"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAuthority:
+    """How a server that speaks TLS is known.
+
+    Attributes:
+        roots: Who may sign its certificate, in PEM; empty for those that this machine trusts.
+        server_name: The name that its certificate has; empty for the host of its address.
+    """
+
+    roots: str = ""
+    server_name: str = ""
 
 
 class _Line:
@@ -78,7 +95,9 @@ class SuggestionClient:
     Args:
         address: ``HOST:PORT``.
         extended: Whether the server is ours, and is told what Katib's wire has no place for. Others are sent what Katib sends.
-        root_ca: Who signs the server's certificate, in PEM; it is read again when it changes. Without it nothing is encrypted.
+        root_ca: Who signs the server's certificate, in PEM; it is read again when it changes. Without it, and without the next,
+            nothing is encrypted.
+        authority: The same, said otherwise.
         token_file: Whose content says who is asking; it is read for each call.
 
     Raises:
@@ -86,14 +105,21 @@ class SuggestionClient:
     """
 
     def __init__(
-        self, address: str, *, extended: bool = True, root_ca: Path | None = None, token_file: Path | None = None
+        self,
+        address: str,
+        *,
+        extended: bool = True,
+        root_ca: Path | None = None,
+        authority: ServerAuthority | None = None,
+        token_file: Path | None = None,
     ) -> None:
-        if token_file is not None and root_ca is None:
+        if token_file is not None and root_ca is None and authority is None:
             raise InvalidInput([Problem("root_ca", "is required beside a token, which is sent encrypted only")])
         self.address = address
         self._who = f"the suggestion server at {address}"
         self._extended = extended
         self._root_ca = root_ca
+        self._authority = authority
         self._token_file = token_file
         self._lock = threading.Lock()
         self._line: _Line | None = None
@@ -242,10 +268,21 @@ class SuggestionClient:
                 status: Any = error
                 if status.code() in _LEAVING:
                     self._leave(line)
+                if status.code() is grpc.StatusCode.UNAVAILABLE and (said := self._tls_trouble(ends)):
+                    raise Overloaded(f"{self._who} cannot be reached over TLS: {said}") from error
                 raise remote_failure(error, self._who, deadline, refusals) from error
             except ValueError as error:  # gRPC's word for a channel that was closed
                 raise Interrupted(_CLOSED) from error
         return reply
+
+    def _tls_trouble(self, ends: float) -> str:
+        """Return why the server's TLS is not accepted; empty where there is none, or nothing is wrong with it."""
+        if self._root_ca is None and self._authority is None:
+            return ""
+        known = self._authority or ServerAuthority(self._roots.decode("ascii"))
+        name = known.server_name or self.address.rpartition(":")[0].strip("[]")
+        seconds = min(_TO_LOOK, max(ends - time.monotonic(), _LEAST_LOOK))
+        return tls_trouble(self.address, known.roots, name, seconds=seconds)
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         if self._token_file is None:
@@ -292,6 +329,11 @@ class SuggestionClient:
             line.channel.close()
 
     def _dial(self, roots: bytes) -> grpc.Channel:
+        if self._authority is not None:
+            name = self._authority.server_name
+            named = (("grpc.ssl_target_name_override", name), ("grpc.default_authority", name)) if name else ()
+            credentials = grpc.ssl_channel_credentials(self._authority.roots.encode("ascii") or None)
+            return grpc.secure_channel(self.address, credentials, options=(*_OPTIONS, *named))
         if not roots:
             return grpc.insecure_channel(self.address, options=_OPTIONS)
         return grpc.secure_channel(self.address, grpc.ssl_channel_credentials(roots), options=_OPTIONS)

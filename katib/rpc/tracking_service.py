@@ -12,6 +12,7 @@ from katib.access import Role
 from katib.errors import Overloaded
 from katib.rpc import recording_calls, tracking_containers, tracking_logs, tracking_runs, tracking_things
 from katib.rpc import store_v1 as wire
+from katib.rpc.appenders import Appenders
 from katib.rpc.calls import answering, streaming
 from katib.rpc.requests import decoded
 from katib.rpc.services import MOST_BYTES
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from katib.rpc.callers import Callers
+    from katib.rpc.callers import Caller, Callers
     from katib.rpc.calls import Call
     from katib.rpc.server_metrics import CallMetrics
     from katib.rpc.tracking_calls import TrackingCalls
-    from katib.rpc.tracking_methods import Method
+    from katib.rpc.tracking_methods import Answer, Method
     from katib.rpc.transfers import Transfers
     from katib.store.artifacts import ArtifactStore
 
@@ -78,7 +79,8 @@ class TrackingService:
         self._longest_call = longest_call
         self._changes = Changes()
         self._files = TrackingFiles(artifacts, tracking, callers, transfers, archive=archive, patience=longest_call)
-        self._streams = TrackingStreams(tracking, callers, self._changes)
+        self._appenders = Appenders(tracking, callers)
+        self._streams = TrackingStreams(tracking, callers, self._changes, self._appenders)
 
     def close_streams(self) -> None:
         """End the streams that go on for as long as their callers want; they are told to take them up elsewhere."""
@@ -89,6 +91,7 @@ class TrackingService:
         unary: dict[str, Callable[[bytes, Call], Awaitable[bytes]]] = {
             **{name: partial(self._answer, method) for name, method in _METHODS.items()},
             "ListOpenExperiments": self._open_experiments,
+            "Append": self._append,
             "DeleteArtifact": self._files.delete,
             "Purge": self._files.purge,
         }
@@ -119,10 +122,20 @@ class TrackingService:
             return await self._tracking.read(
                 caller.namespace, lambda tracking: _encoded(answer(tracking)), actor=caller.name
             )
-        reply = await self._tracking.write(caller.namespace, answer, actor=caller.name, size=len(data))
+        return await self._stored(answer, caller, len(data))
+
+    async def _stored(self, answer: Answer, caller: Caller, size: int) -> bytes:
+        """Return the answer to a change, once it is durable."""
+        reply = await self._tracking.write(caller.namespace, answer, actor=caller.name, size=size)
         self._changes.changed(caller.namespace)
         return _encoded(reply)
 
+    async def _append(self, data: bytes, call: Call) -> bytes:
+        method = _METHODS["Append"]
+        request = await _worked(len(data) >= _LARGE, partial(decoded, method.request, data))
+        caller = await self._appenders.admit(request, call)
+        answer = await _worked(len(data) >= _LARGE, partial(method.prepare, request))
+        return await self._stored(answer, caller, len(data))
 
     async def _open_experiments(self, data: bytes, call: Call) -> bytes:
         request = decoded(wire.ListOpenExperimentsRequest, data)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from katib.metrics.sample import Sample
+    from katib.rpc.appenders import Appenders
     from katib.rpc.callers import Caller, Callers
     from katib.rpc.calls import Call
     from katib.rpc.tracking_calls import TrackingCalls
@@ -69,9 +70,11 @@ class TrackingStreams:
         tracking: Where the store is asked.
         callers: Knows who may.
         changes: Wakes watches.
+        appenders: Knows who may append to which run.
     """
 
-    def __init__(self, tracking: TrackingCalls, callers: Callers, changes: Changes) -> None:
+    def __init__(self, tracking: TrackingCalls, callers: Callers, changes: Changes, appenders: Appenders) -> None:
+        self._appenders = appenders
         self._tracking = tracking
         self._callers = callers
         self._changes = changes
@@ -85,13 +88,16 @@ class TrackingStreams:
         waiting: asyncio.Queue[_Appending | None] = asyncio.Queue(_ON_THEIR_WAY)
         storing = asyncio.create_task(self._store(waiting, send))
         closing = asyncio.create_task(self._changes.closing.wait())
-        namespace = run_id = ""
+        namespace = run_id = trial = ""
         try:
             while (data := await _first(anext(requests, None), storing, closing)) is not None:
                 request = decoded(wire.AppendRequest, data)
-                namespace, run_id = request.namespace or namespace, request.run_id or run_id
-                request.namespace, request.run_id = namespace, run_id
-                caller = await self._callers.admit(call.metadata, namespace, Role.WRITE)
+                namespace = request.namespace or namespace
+                if request.run_id or request.trial:
+                    run_id, trial = request.run_id, request.trial
+                request.namespace, request.run_id, request.trial = namespace, run_id, trial
+                caller = await self._appenders.admit(request, call)
+                run_id, trial = request.run_id, ""  # found once
                 piece = _Appending(caller, run_id, request.first_sequence, read_append(request), len(data))
                 if piece.size > _LARGE:  # alone, so that what waits is bounded in bytes too
                     await _first(waiting.join(), storing)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from katib.engine.trial import TrialRecord
 
 __all__ = [
+    "Answer",
     "Event",
     "EventKind",
     "ExperimentSummary",
@@ -166,6 +167,18 @@ class ExperimentVersion:
     name: str
     uid: str
     version: str
+
+
+class Answer(NamedTuple):
+    """What was answered to a request that may be made again.
+
+    Attributes:
+        request: Stands for all that was asked for.
+        document: The answer.
+    """
+
+    request: str
+    document: dict[str, Any]
 
 
 class Store(Protocol):
@@ -335,6 +348,21 @@ class Store(Protocol):
 
         Args:
             limit: Only so many of the most recent ones.
+        """
+
+    def answer(self, namespace: str, request_id: str) -> Answer | None:
+        """Return what was kept of a request that may be made again; None where nothing was, or it is too long ago."""
+
+    def keep_answer(self, namespace: str, request_id: str, request: str, document: Mapping[str, Any]) -> None:
+        """Keep the answer to a request for a day, in place of one that was kept before.
+
+        Said in the transaction of a change, it is there if and only if the change is.
+
+        Args:
+            namespace: Where it was made.
+            request_id: Of its maker's choosing.
+            request: Stands for all that was asked for: at most 64 characters.
+            document: What was answered.
         """
 
     def request(self, uid: str, action: RequestKind) -> None:

@@ -105,7 +105,9 @@ def mount_checkpoints(
 
 def _check(pod_spec: Mapping[str, Any], mount: Mapping[str, Any], where: str) -> None:
     """Refuse a mount of the template that no checkpoint would outlive, or that cannot be divided."""
-    volume: Mapping[str, Any] = next((each for each in pod_spec.get("volumes") or () if each.get("name") == mount.get("name")), {})
+    volume: Mapping[str, Any] = next(
+        (each for each in pod_spec.get("volumes") or () if each.get("name") == mount.get("name")), {}
+    )
     own = next((kind for kind in _OWN_TO_THE_POD if kind in volume), None)
     if own is not None:
         message = (

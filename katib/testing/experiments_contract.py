@@ -68,11 +68,13 @@ class ExperimentsPlace:
         namespace: Where the tests make their experiments; it has no others.
         other_namespace: Another one, or empty where there is only one.
         has_logs: Whether what a trial printed can be read.
+        keeps_deletions: Whether the request id of a deletion is kept when what it deleted is gone.
     """
 
     namespace: ClassVar[str] = "default"
     other_namespace: ClassVar[str] = "elsewhere"
     has_logs: ClassVar[bool] = True
+    keeps_deletions: ClassVar[bool] = True
 
     @pytest.fixture
     def experiments(self) -> Iterator[Experiments]:
@@ -292,6 +294,41 @@ class ExperimentsContract(ExperimentsPlace):
         assert len(uids) == 1
         self.wait_for(experiments, "search", "Succeeded")
         assert len(experiments.trials(self.namespace, "search")) == 1
+
+    def test_a_change_is_made_once(self, experiments: Experiments) -> None:
+        """Sent again with its id, also after others, it changes nothing; the id of another change is refused."""
+        document = self.document(trials=1)
+        made = experiments.create(self.namespace, document, request_id="c-1")
+        self.wait_for(experiments, "search", "Succeeded")
+        assert state_of(experiments.stop(self.namespace, "search", request_id="s-1")) == "Succeeded"
+        experiments.resume(self.namespace, "search", max_trials=2, request_id="r-1")
+        experiments.stop(self.namespace, "search", request_id="s-1")
+        self.wait_for(experiments, "search", "Succeeded")
+        assert len(experiments.trials(self.namespace, "search")) == 2
+        # Both would be refused if they were made again: neither is a greater budget.
+        experiments.resume(self.namespace, "search", max_trials=2, request_id="r-1")
+        experiments.edit_budget(self.namespace, "search", Budget(max_trial_count=3), request_id="e-1")
+        self.wait_for(experiments, "search", "Succeeded")
+        experiments.edit_budget(self.namespace, "search", Budget(max_trial_count=3), request_id="e-1")
+        for call in (
+            lambda: experiments.edit_budget(self.namespace, "search", Budget(max_trial_count=4), request_id="e-1"),
+            lambda: experiments.resume(self.namespace, "search", max_trials=4, request_id="r-1"),
+            lambda: experiments.resume(self.namespace, "search", max_trials=4, request_id="s-1"),
+            lambda: experiments.resume(self.namespace, "search", max_trials=4, request_id="c-1"),
+            lambda: experiments.stop(self.namespace, "search", at_once=True, request_id="s-1"),
+        ):
+            with pytest.raises(Conflict, match=r"request.id '.-1' was used for another request"):
+                call()
+        assert experiments.get(self.namespace, "search").spec.max_trial_count == 3
+        assert len(experiments.trials(self.namespace, "search")) == 3
+        for _ in range(2):
+            experiments.delete(self.namespace, "search", request_id="d-1")
+        again = experiments.create(self.namespace, document, request_id="c-2")
+        assert again.metadata.uid != made.metadata.uid
+        if self.keeps_deletions:
+            experiments.delete(self.namespace, "search", request_id="d-1")
+            assert experiments.get(self.namespace, "search").metadata.uid == again.metadata.uid
+        self.wait_for(experiments, "search", "Succeeded")
 
     # -- what is not there ----------------------------------------------------------------------------------------
 

@@ -10,12 +10,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from singlenode import checks, programs
+from singlenode import checks, controllers, programs
 from singlenode.layout import Layout
 from singlenode.lifecycle import Cluster
 from singlenode.trouble import Trouble
@@ -67,6 +67,24 @@ def find_cluster() -> Path:
 def _kubectl() -> str | None:
     own = Layout.of_environment().binaries / "kubectl"
     return checks.program("kubectl") or (str(own) if own.exists() else None)
+
+
+def missing_controllers(names: Sequence[str]) -> str:
+    """Return why there are no controllers of these names beside this machine's cluster, empty when there are; KATIB_E2E=1 builds them."""
+    if os.environ.get("KUBECONFIG"):
+        return "controllers of other kinds of jobs run beside this machine's own cluster only, and KUBECONFIG names another"
+    layout = Layout.of_environment()
+    wanted = [each for each in controllers.chosen(names) if not controllers.built(layout, each)]
+    if not wanted:
+        return ""
+    if not _wanted():
+        said = " ".join(each.name for each in wanted)
+        return f"{said}: not built; `tests/cluster/cluster controllers --build {said}` does that, and so does `make e2e-kinds`"
+    try:
+        controllers.build(layout, wanted)
+    except Trouble as trouble:
+        return str(trouble)
+    return ""
 
 
 class Kubernetes:

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cluster_access import ControlPlane, Kubernetes, NoCluster, find_cluster
+from cluster_access import ControlPlane, Kubernetes, NoCluster, find_cluster, missing_controllers
 
 
 @functools.cache
@@ -27,6 +27,8 @@ def pytest_runtest_setup(item):
         why = str(found_cluster())
     elif "lasting_control_plane" in item.fixturenames:
         why = ControlPlane.missing()
+    elif marker := item.get_closest_marker("controllers"):
+        why = missing_controllers(marker.args)
     if why:
         pytest.skip(why)
 

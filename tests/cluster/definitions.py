@@ -35,7 +35,7 @@ class Definitions:
         """Give a cluster the kinds, and wait until it serves them."""
         words = ("apply", "--server-side", "--force-conflicts", "--filename=-")
         kubernetes.kubectl(*words, stdin=self._text)
-        kubernetes.kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename=-", stdin=self._text)
+        kubernetes.wait_for(lambda: self._established(kubernetes), what=f"{self.api_version} is served")
 
     def forget(self, kubernetes):
         """Take the kinds, and with them their objects, away again."""
@@ -44,6 +44,13 @@ class Definitions:
     def defined(self, kubernetes):
         """Whether somebody has given the cluster one of them."""
         return bool(kubernetes.kubectl("get", "--ignore-not-found", "--output=name", "--filename=-", stdin=self._text))
+
+    def _established(self, kubernetes):
+        found = json.loads(kubernetes.kubectl("get", "--filename=-", "--output=json", stdin=self._text))
+        conditions = [each.get("status", {}).get("conditions") or () for each in found.get("items", [found])]
+        return all(
+            any(held["type"] == "Established" and held["status"] == "True" for held in each) for each in conditions
+        )
 
     @functools.cached_property
     def _text(self):

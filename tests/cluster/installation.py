@@ -121,6 +121,8 @@ class Installation:
         assert container["command"][2] == "--epochs=5"
         container["command"][2:3] = [f"--epochs={epochs}", f"--seconds-per-epoch={seconds_per_epoch}"]
         container["image"] = image_name("trial")
+        # A node that others use, too, has no whole processor for each.
+        container["resources"]["requests"] = {"cpu": "50m", "memory": "64Mi"}
         self.kubernetes.apply(experiment, self.trials)
 
     def status(self, name="first"):
@@ -181,14 +183,17 @@ def _alone():
 
 
 @contextlib.contextmanager
-def installing(kubernetes, folder, *, claims=(), prepare=lambda _installation: None, **options):
-    """An installation that is ready, and goes when this is left; options are those of ``Installation``.
+def installing(
+    kubernetes, folder, *, claims=(), prepare=lambda _installation: None, patches=lambda _namespace: (), **options
+):
+    """An installation that is ready, and goes when this is left; further options are those of ``Installation``.
 
     Args:
         kubernetes: The cluster.
         folder: For the kustomization and for what is on volumes.
         claims: The names of the claims for volumes that it makes.
         prepare: What a user does before applying the overlay.
+        patches: Those of an installation in a namespace.
     """
     with _alone():
         if _installed(kubernetes):
@@ -198,7 +203,7 @@ def installing(kubernetes, folder, *, claims=(), prepare=lambda _installation: N
             kubernetes.namespace("install-trials", labels=RESTRICTED) as trials,
             _volumes(kubernetes, folder, namespace, claims),
         ):
-            made = Installation(kubernetes, folder, namespace, trials, **options)
+            made = Installation(kubernetes, folder, namespace, trials, patches=patches(namespace), **options)
             try:
                 prepare(made)
                 made.apply()

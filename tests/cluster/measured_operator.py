@@ -273,7 +273,8 @@ class MeasuredOperator:
 def install(kubernetes: Kubernetes) -> None:
     """Have the custom resources served."""
     kubernetes.kubectl("apply", "--server-side", "--force-conflicts", "--kustomize", str(ROOT / "deploy" / "crds"))
-    kubernetes.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    ours = [f"crd/{name}.kubeflow.org" for name in ("experiments", "trials", "suggestions")]
+    kubernetes.kubectl("wait", "--for=condition=Established", "--timeout=60s", *ours)
 
 
 @contextlib.contextmanager

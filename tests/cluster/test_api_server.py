@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,12 @@ from cluster_access import Kubernetes
 from singlenode.images import image_name
 
 import katib
+from katib.access.installed_keys import API_TOKEN, OPERATOR_TOKEN, REPORT_KEYS, STORE_TOKENS, missing_keys
+from katib.access.report_token import ReportKeys, sign_report
 from katib.client.katib_client import KatibClient
 from katib.errors import Conflict, Denied, NotFound, Unauthenticated
 from katib.kube.client import Client
+from katib.operator.cluster_store import ClusterStore
 from katib.operator.running import Operator
 from katib.operator.settings import OperatorSettings
 from katib.testing.served import ServedStore, ServedSuggestion
@@ -36,10 +40,11 @@ TRAINS = {"base_image": image_name("trial"), "interpreter": "python3"}
 class Operated:
     """A namespace with an operator of its own, whose store and suggestion server run beside the cluster."""
 
-    def __init__(self, kubernetes, namespace, store):
+    def __init__(self, kubernetes, namespace, store, keys):
         self.kubernetes = kubernetes
         self.namespace = namespace
         self.store = store
+        self.keys = keys
 
     def account(self, name, *, role=None):
         """Return the token of a new service account, which has a role in the namespace or none."""
@@ -51,15 +56,30 @@ class Operated:
         return self.kubernetes.kubectl("create", "token", name, *place).strip()
 
 
+class ReportSigner:
+    """Signs the tokens of trials as ``katib serve operator`` does."""
+
+    def __init__(self, path):
+        self._keys = ReportKeys(path)
+
+    def __call__(self, namespace, trial):
+        expires = datetime.now(UTC) + timedelta(hours=1)
+        return sign_report(self._keys.newest, namespace=namespace, trial=trial, expires=expires)
+
+
 @pytest.fixture(scope="module")
 def operated(kubernetes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("operated")
     kubernetes.kubectl("apply", "--server-side", "--kustomize", str(ROOT / "deploy" / "crds"))
     with contextlib.ExitStack() as stack:
         namespace = stack.enter_context(kubernetes.namespace("api-server"))
+        keys = {name: base64.b64decode(text).decode() for name, text in missing_keys({}).items()}
+        for name, text in keys.items():
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o600)
         served = ServedStore(
             *("--url", f"sqlite:///{folder / 'katib.db'}", "--address", f"{HOST}:0", "--http-address", f"{HOST}:0"),
-            *("--insecure-plaintext", "--insecure-anonymous"),
+            *("--insecure-plaintext", "--token-file", folder / STORE_TOKENS, "--report-key-file", folder / REPORT_KEYS),
         )
         store = stack.enter_context(served)
         if not store.first_line:
@@ -71,15 +91,17 @@ def operated(kubernetes, tmp_path_factory):
             store_address=store.address,
             trial_store_address=f"http://{store.process.stdout.readline().split()[-1]}",
             collector_image=image_name("collector"),
+            token_file=folder / OPERATOR_TOKEN,
             leader_election=False,
         )
         client = stack.enter_context(Client.connect(kubeconfig=str(kubernetes.kubeconfig)))
         stop = threading.Event()
-        thread = threading.Thread(target=Operator(settings, client).run, args=(stop,))
+        operator = Operator(settings, client, token_of=ReportSigner(folder / REPORT_KEYS))
+        thread = threading.Thread(target=operator.run, args=(stop,))
         thread.start()
         stack.callback(thread.join, 30)
         stack.callback(stop.set)
-        yield Operated(kubernetes, namespace, store)
+        yield Operated(kubernetes, namespace, store, keys)
 
 
 def quadratic(x: float, kind: str) -> dict[str, float]:
@@ -182,7 +204,7 @@ class Installed:
         self.root_ca = folder / "ca.crt"
         self.root_ca.write_bytes(authority.pem)
         self._secret("katib-api-tls", {"tls.crt": certificate, "tls.key": key})
-        self._secret("katib-keys", {"operator.token": b"of-nobody"})  # the store of this test asks for none
+        self._secret("katib-keys", {name: text.encode() for name, text in operated.keys.items()})
         operated.kubernetes.wait_for(self._ready, seconds=120, what="the API is ready", namespace=operated.namespace)
 
     def _kustomize(self, folder, name, tag):
@@ -235,6 +257,8 @@ def api(operated, tmp_path_factory):
         ],
     }
     operated.kubernetes.apply(role, operated.namespace)
+    looks = [{"apiGroups": ["kubeflow.org"], "resources": ["experiments", "trials"], "verbs": ["get", "list"]}]
+    operated.kubernetes.apply({**role, "metadata": {"name": "looks"}, "rules": looks}, operated.namespace)
     return Installed(operated, tmp_path_factory.mktemp("api").resolve())
 
 
@@ -256,6 +280,38 @@ def test_who_has_no_rights_is_refused_in_the_words_of_kubernetes(operated, api):
         client.list_experiments()
     found = operated.kubernetes.get("experiments", "--namespace", operated.namespace)["items"]
     assert "theirs" not in {each["metadata"]["name"] for each in found}
+
+
+def test_whom_kubernetes_lets_delete_may_purge_and_nobody_else(operated, api):
+    def in_store():
+        with ClusterStore(operated.store.address, token=operated.keys[API_TOKEN]) as store:
+            return store.has(operated.namespace, uid)
+
+    def once(x: float) -> float:
+        return x
+
+    with api.client(operated.account("purger", role="sweeps")) as client:
+        client.tune(
+            "purged",
+            objective=once,
+            parameters={"x": SPACE["x"]},
+            max_trial_count=1,
+            objective_type="minimize",
+            **TRAINS,
+        )
+        client.wait_for_experiment_condition("purged", timeout=240)
+        uid = client.get_experiment("purged").metadata.uid
+        operated.kubernetes.wait_for(in_store, what="the store has it", namespace=operated.namespace)
+        with (
+            api.client(operated.account("looker", role="looks")) as looker,
+            pytest.raises(Denied, match="cannot delete resource"),
+        ):
+            looker.delete_experiment("purged", purge=True)
+        assert in_store()
+        client.delete_experiment("purged", purge=True)
+        assert not in_store()
+        with pytest.raises(NotFound):
+            client.get_experiment("purged")
 
 
 def test_a_log_is_followed_until_its_trial_is_stopped(operated, api):

@@ -14,13 +14,32 @@ from pathlib import Path
 import pytest
 import yaml
 from cluster_access import ControlPlane
+from kubernetes.client import V1DeleteOptions, V1Preconditions
 
+import katib
 from katib.api.trial import TrialState
-from katib.errors import Conflict, Denied, InvalidExperiment, NotFound, StoreUnavailable, Unauthenticated, Unsupported
+from katib.client.katib_client import KatibClient
+from katib.errors import (
+    Conflict,
+    Denied,
+    InvalidExperiment,
+    InvalidInput,
+    NotFound,
+    StoreUnavailable,
+    Unauthenticated,
+    Unsupported,
+)
 from katib.experiments.protocol import Budget, ExperimentQuery, Measurement, Outcome
 from katib.kube.client import Client
 from katib.kube.errors import Forbidden
-from katib.kube.resource import CUSTOM_RESOURCE_DEFINITIONS, JOBS, LEASES, NAMESPACES
+from katib.kube.resource import (
+    CUSTOM_RESOURCE_DEFINITIONS,
+    DEPLOYMENTS,
+    JOBS,
+    LEASES,
+    NAMESPACES,
+    PERSISTENT_VOLUME_CLAIMS,
+)
 from katib.operator import kinds
 from katib.operator.cluster_callers import ClusterAddress
 from katib.operator.cluster_experiments import ClusterExperiments
@@ -127,6 +146,7 @@ class ClusterPlace:
     """What the promises of all places have to know of this one."""
 
     has_logs = False
+    keeps_deletions = False
 
     @pytest.fixture
     def experiments(self, place):
@@ -497,3 +517,106 @@ def test_of_two_servers_one_may_be_killed_and_its_callers_go_on_at_the_other(api
     assert told.result(60).state is TrialState.SUCCEEDED
     assert [each.text for each in here.observations(namespace, "search", theirs.name)] == ["2", "1"]
     assert api.process.poll() is None
+
+
+# -- KatibClient ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def katib_client(place, namespace):
+    with KatibClient(config_file=place.kubeconfig, namespace=namespace) as client:
+        yield client
+
+
+def test_an_experiment_is_deleted_as_the_options_say(katib_client, place, namespace):
+    katib_client.create_experiment(experiment(rule=RULES["long"]), namespace)
+    uid = katib_client.get_experiment("search").metadata.uid
+
+    def deleted_as(options):
+        katib_client.delete_experiment("search", delete_options=options)
+
+    deleted_as(V1DeleteOptions(dry_run=["All"]))
+    with pytest.raises(Conflict, match="the UID in the precondition"):
+        deleted_as(V1DeleteOptions(preconditions=V1Preconditions(uid="another")))
+    with pytest.raises(RuntimeError, match="the ResourceVersion in the precondition"):
+        deleted_as({"preconditions": {"resource_version": "1"}})
+    assert katib_client.get_experiment("search").metadata.uid == uid
+    # In the foreground it is there until all that belongs to it is gone, which nothing here collects.
+    deleted_as({"propagation_policy": "Foreground", "grace_period_seconds": 0, "preconditions": {"uid": uid}})
+    found = place.client.get(kinds.EXPERIMENTS, "search", namespace)["metadata"]
+    assert found["deletionTimestamp"]
+    assert "foregroundDeletion" in found["finalizers"]
+
+
+def test_a_trainer_is_tuned_with_a_volume_and_pytorch_jobs(katib_client, place, namespace):
+    call = {
+        "model_provider_parameters": katib.HuggingFaceModelParams("hf://openai-community/gpt2", "AutoModelForCausalLM"),
+        "dataset_provider_parameters": katib.HuggingFaceDatasetParams("imdatta0/ultrachat_1k"),
+        "trainer_parameters": katib.HuggingFaceTrainerParams(
+            {"learning_rate": katib.search.double(0.1, 0.2)}, {"r": 8}
+        ),
+        "objective_metric_name": "train_loss",
+        "max_trial_count": 1,
+        "parallel_trial_count": 1,
+        "resources_per_trial": katib.TrainerResources(2, 1, {"cpu": "1"}),
+    }
+    with pytest.raises(InvalidInput, match=r"storage_config: .*quantities must match"):
+        katib_client.tune("llm", storage_config={"size": "plenty"}, **call)
+    with pytest.raises(NotFound):
+        katib_client.get_experiment("llm")
+    katib_client.tune("llm", **call)
+    claim = place.client.get(PERSISTENT_VOLUME_CLAIMS, "llm", namespace)
+    assert claim["spec"]["resources"] == {"requests": {"storage": "10Gi"}}
+    eventually(lambda: place.client.list(kinds.TRIALS, namespace)[0], "its trial is there")
+    [trial] = place.client.list(kinds.TRIALS, namespace)[0]
+    replicas = trial["spec"]["runSpec"]["spec"]["pytorchReplicaSpecs"]
+    volumes = [one["template"]["spec"]["volumes"] for one in replicas.values()]
+    assert volumes == [[{"name": "storage-initializer", "persistentVolumeClaim": {"claimName": "llm"}}]] * 2
+    words = replicas["Worker"]["template"]["spec"]["containers"][0]["args"]
+    read = json.loads(words[words.index("--training_parameters") + 1])
+    assert 0.1 <= read["learning_rate"] <= 0.2
+    with pytest.raises(Conflict, match="another experiment 'llm'"):
+        katib_client.tune("llm", **call)
+    katib_client.delete_experiment("llm")
+    assert place.client.get(PERSISTENT_VOLUME_CLAIMS, "llm", namespace)["metadata"]["uid"] == claim["metadata"]["uid"]
+
+
+def test_who_may_claim_no_volume_makes_no_experiment(of_account, administrator, namespace):
+    with (
+        KatibClient(backend="kubernetes", experiments=of_account("create", "get"), namespace=namespace) as client,
+        pytest.raises(Denied, match='cannot create resource "persistentvolumeclaims"'),
+    ):
+        client.tune(
+            "llm",
+            katib.HuggingFaceModelParams("hf://openai-community/gpt2", "AutoModelForCausalLM"),
+            katib.HuggingFaceDatasetParams("imdatta0/ultrachat_1k"),
+            katib.HuggingFaceTrainerParams({"learning_rate": katib.search.double(0.1, 0.2)}),
+            objective_metric_name="train_loss",
+            resources_per_trial=katib.TrainerResources(1, 1),
+        )
+    assert administrator.find(namespace, ExperimentQuery()).experiments == ()
+
+
+def test_why_nothing_happens_is_said_as_far_as_it_may_be_seen(of_account, administrator, place, namespace):
+    taken = administrator.create(namespace, json.dumps(experiment(trials=1)))
+    fresh = taken.model_copy(update={"status": None})
+    labels = {"katib.kubeflow.org/component": "operator"}
+    container = {"name": "operator", "image": "none", "args": ["--watch-namespace=$(POD_NAMESPACE)"]}
+    other = place.namespace()
+    operator = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "katib-operator", "labels": labels},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+    place.client.create(DEPLOYMENTS, operator, other)
+    assert f"({other}/katib-operator watches {other})" in administrator.idle_reason(fresh)
+    place.client.create(DEPLOYMENTS, operator, namespace)
+    assert f"{namespace}/katib-operator is not ready (0 of 0 pods)" in administrator.idle_reason(fresh)
+    assert "cannot be seen with your rights" in of_account("get").idle_reason(fresh)
+    for each in (namespace, other):
+        place.client.delete(DEPLOYMENTS, "katib-operator", each)

@@ -37,7 +37,9 @@ class Collected:
         options = ("--url", f"sqlite:///{path}", "--http-address", f"{HOST}:0", "--report-key-file", keys)
         self.server = ServedStore(*options, "--insecure-plaintext")
 
-    def start(self, command, *, kind="StdOut", source=None, rules=None, pod=None, container=None, retries=0):
+    def start(
+        self, command, *, kind="StdOut", source=None, rules=None, pod=None, container=None, retries=0, store=None
+    ):
         """Start a trial as the operator does, and return its name."""
         name = f"search-{self._number:04d}"
         self._number += 1
@@ -78,7 +80,7 @@ class Collected:
         expires = datetime.now(UTC) + timedelta(hours=1)
         settings = CollectorSettings(
             image=image_name("collector"),
-            store_address=f"http://{self.http}",
+            store_address=store or f"http://{self.http}",
             report_token=sign_report(KEY.encode(), namespace=self.namespace, trial=name, expires=expires),
         )
         self.kubernetes.apply(with_collector(Trial.model_validate(document), settings), self.namespace)
@@ -206,6 +208,47 @@ def test_a_killed_collector_loses_nothing(collected):
     assert collected.texts(name) == [str(number) for number in range(100)]
     (status,) = [each for each in pod["status"]["initContainerStatuses"] if each["name"] == "katib-collector"]
     assert status["restartCount"] == 1
+
+
+FORWARDS = """
+import os, signal, socket, sys, threading, time
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+time.sleep(2)  # a proxy is not there at once
+host, _, port = sys.argv[1].rpartition(":")
+
+def pump(source, target):
+    while data := source.recv(65536):
+        target.sendall(data)
+    target.shutdown(socket.SHUT_WR)
+
+listener = socket.create_server(("127.0.0.1", 15001))
+while True:
+    near, _ = listener.accept()
+    far = socket.create_connection((host, int(port)))
+    for pair in ((near, far), (far, near)):
+        threading.Thread(target=pump, args=pair, daemon=True).start()
+"""
+
+
+def test_reports_go_through_the_sidecar_of_a_mesh(collected):
+    """As Istio injects its proxy: a native sidecar before all others, through which everything goes out."""
+    proxy = {
+        "name": "istio-proxy",
+        "image": image_name("trial"),
+        "imagePullPolicy": "IfNotPresent",
+        "restartPolicy": "Always",
+        "command": [*python(FORWARDS), collected.http],
+        "securityContext": RESTRICTED,
+    }
+    program = "for i in range(3): print(f'loss={i}')"
+    name = collected.start(python(program), pod={"initContainers": [proxy]}, store="http://127.0.0.1:15001")
+    pod = collected.ends(name)
+    assert collected.texts(name) == ["0", "1", "2"]
+    assert words_of(pod)["stored"] == 3
+    assert [each["name"] for each in pod["spec"]["initContainers"]] == ["istio-proxy", "katib-collector"]
+    # The proxy was there until the last report was out.
+    ends = {each["name"]: each["state"]["terminated"]["finishedAt"] for each in pod["status"]["initContainerStatuses"]}
+    assert ends["katib-collector"] <= ends["istio-proxy"]
 
 
 def test_how_soon_a_pod_ends_after_its_work(collected, record_property):

@@ -95,7 +95,7 @@ def test_installing_again_changes_nothing(kubernetes, installation):
         return keys, generations
 
     before = state()
-    assert {"operator.token", "report.keys", "store-tokens.yaml"} == set(before[0])
+    assert {"api.token", "operator.token", "report.keys", "store-tokens.yaml"} == set(before[0])
     installation.apply()
     assert state() == before
 

@@ -60,14 +60,14 @@ def points(server, url):
 
 
 def trained(installation):
-    """Return the pods whose trainer has ended."""
-    found = installation.kubernetes.get("pods", "--namespace", installation.trials)["items"]
-    return [
-        pod
-        for pod in found
-        for container in pod["status"].get("containerStatuses", [])
-        if "terminated" in container["state"]
-    ]
+    """Return the pods whose trainer is done; it ends when the store has all of it."""
+    place = ("--namespace", installation.trials)
+    pods = installation.kubernetes.kubectl("get", "pods", *place, "--output=name").split()
+    last = f"epoch={EPOCHS} "
+    logs = {
+        pod: installation.kubernetes.kubectl("logs", pod, "--container=training", *place, check=False) for pod in pods
+    }
+    return [pod for pod in pods if last in logs[pod]]
 
 
 def test_a_database_server_beside_the_cluster(kubernetes, server, tmp_path):
@@ -88,7 +88,7 @@ def test_a_database_server_beside_the_cluster(kubernetes, server, tmp_path):
         )
         server.stop()
         kubernetes.wait_for(
-            lambda: len(trained(installation)) >= 2, what="trainers end meanwhile", namespace=installation.trials
+            lambda: len(trained(installation)) >= 2, what="trainers are done meanwhile", namespace=installation.trials
         )
         server.begin()
         installation.check_success("search")

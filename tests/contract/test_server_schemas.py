@@ -129,6 +129,21 @@ def test_a_newer_schema_is_left_alone(server):
     assert described(url) == before
 
 
+@pytest.mark.parametrize(
+    ("change", "lacks"),
+    [
+        ("ALTER TABLE events RENAME COLUMN message TO words", "column 'message' of table 'events'"),
+        ("DROP TABLE leases", "table 'leases'"),
+    ],
+)
+def test_a_store_that_lacks_a_part_of_its_schema_is_refused(server, change, lacks):
+    url = server.new_store()
+    server.execute(change, database=url.rsplit("/", 1)[1])
+    for ask in (open_store, check_store, upgrade_store):
+        with pytest.raises(StoreUnavailable, match=f"lacks {lacks}; .*restore it from a backup"):
+            ask(url)
+
+
 def test_a_database_of_another_program_is_left_alone(server):
     url = server.new_database()
     server.execute("CREATE TABLE songs (title INTEGER)", database=url.rsplit("/", 1)[1])

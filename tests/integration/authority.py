@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """Signs certificates for an hour, for servers at one address."""
+    """Signs certificates, those of servers at one address by default, for an hour or for one that is over."""
 
     def __init__(self, name, address="127.0.0.1"):
         self.address = address
@@ -19,8 +19,9 @@ class Authority:
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = self._sign(self.name, self.key, ca=True)
 
-    def _sign(self, name, key, *, ca=False):
-        now = datetime.now(UTC)
+    def _sign(self, name, key, *, ca=False, host="", expired=False):
+        now = datetime.now(UTC) - timedelta(hours=2 if expired else 0)
+        named = x509.DNSName(host) if host else x509.IPAddress(ip_address(self.address))
         return (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -30,7 +31,7 @@ class Authority:
             .not_valid_before(now - timedelta(minutes=5))
             .not_valid_after(now + timedelta(hours=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(self.address))]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([named]), critical=False)
             .sign(self.key, SHA256())
         )
 
@@ -38,10 +39,12 @@ class Authority:
     def pem(self):
         return self.certificate.public_bytes(Encoding.PEM)
 
-    def issue(self, name):
-        """A certificate and its key, as PEM."""
+    def issue(self, name, *, host="", expired=False):
+        """A certificate and its key, as PEM; for a name in place of the address."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key)
+        certificate = self._sign(
+            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key, host=host, expired=expired
+        )
         return (
             certificate.public_bytes(Encoding.PEM),
             key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),

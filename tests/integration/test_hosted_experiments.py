@@ -406,7 +406,7 @@ def test_a_request_is_known_after_a_restart(host):
     made = host().create("default", text, request_id="r")
     again = host()
     assert again.create("default", text, request_id="r").metadata.uid == made.metadata.uid
-    with pytest.raises(Conflict, match="another document"):
+    with pytest.raises(Conflict, match="another request"):
         again.create("default", document(trials=2), request_id="r")
 
 
@@ -423,7 +423,7 @@ def test_a_request_does_not_make_again_what_was_deleted(host):
 def test_a_request_id_is_of_one_request_only(host):
     experiments = host()
     experiments.create("default", document("one", trials=1), request_id="r")
-    with pytest.raises(Conflict, match="another document"):
+    with pytest.raises(Conflict, match="another request"):
         experiments.create("default", document("two", trials=1), request_id="r")
     with pytest.raises(InvalidInput, match="255"):
         experiments.create("default", document("two"), request_id="r" * 256)

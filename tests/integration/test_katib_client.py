@@ -173,7 +173,16 @@ class TestExperiments:
             client.wait_for_experiment_condition(name, view=quiet)
         client.resume_experiment(name, max_trial_count=4)
         client.wait_for_experiment_condition(name, expected_condition="Running", view=quiet)
-        client.delete_experiment(name, delete_options=kubernetes.V1DeleteOptions())
+
+        def deleted_as(**options):
+            client.delete_experiment(name, delete_options=kubernetes.V1DeleteOptions(**options))
+
+        deleted_as(dry_run=["All"])
+        with pytest.raises(Conflict, match=f"'{name}' is not deleted: its uid is"):
+            deleted_as(preconditions=kubernetes.V1Preconditions(uid="another"))
+        uid = client.get_experiment(name).metadata.uid
+        with pytest.warns(UserWarning, match="means nothing here in gracePeriodSeconds"):
+            deleted_as(preconditions=kubernetes.V1Preconditions(uid=uid), grace_period_seconds=0)
         with pytest.raises(NotFound):
             client.get_experiment(name)
 
@@ -346,5 +355,23 @@ def test_leaving_the_process_is_clean_and_said(tmp_path):
 
 
 def test_trainers_of_katib_are_refused_with_another_way(client):
-    with pytest.raises(Unsupported, match="write an objective"):
+    with pytest.raises(Unsupported, match=r"backend='kubernetes'.*write an objective"):
         client.tune("llm", model_provider_parameters=object(), resources_per_trial=katib.TrainerResources(1, 1))
+
+
+def test_who_waits_for_what_no_process_drives_is_told_so(tmp_path, quiet, capsys, monkeypatch):
+    monkeypatch.setattr("katib.client.waiting._SILENCE", 0.2)
+    with KatibClient(backend="local", home=tmp_path) as first:
+        first.create_experiment(experiment("left", "time.sleep(600)", trials=2))
+        first.wait_for_experiment_condition("left", expected_condition="Running", view=quiet)
+    capsys.readouterr()
+    with KatibClient(backend="local", home=tmp_path) as second:
+        with pytest.raises(TimeoutError, match=r"it is Running .* no process drives it: resume_experiment\('left'\)"):
+            second.wait_for_experiment_condition("left", timeout=1, view=quiet)
+        told = capsys.readouterr().err
+        assert told.count("katib: nothing happens to experiment 'left': no process drives it") == 1
+        second.resume_experiment("left")
+        with pytest.raises(TimeoutError, match="It goes on; wait for it again"):
+            second.wait_for_experiment_condition("left", timeout=1, view=quiet)
+        assert capsys.readouterr().err == ""
+        second.delete_experiment("left")

@@ -1,13 +1,15 @@
 """Who may call the store's own service, and that a namespace never sees another's rows: asked of every method there is."""
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
 import yaml
 from tracking_client import METHODS, Client, connected, refused, request_of, uploading
-from tracking_world import ALL_RUNS, MARK, RUN, made_world, requests_for
+from tracking_world import ALL_RUNS, MARK, RUN, made_world, points, requests_for
 
+from katib.access.report_token import sign_report
 from katib.rpc import v1beta1
 from katib.rpc.services import stub
 from katib.testing.served import ServedStore
@@ -47,8 +49,17 @@ TOKENS = {
 }
 
 
+REPORT_KEY = "k" * 64
+
+
 def token(name):
     return f"token-of-{name}-0123456789"
+
+
+def report_token(trial, namespace="team-a"):
+    """What a trial's pod has."""
+    expires = datetime.now(UTC) + timedelta(hours=1)
+    return sign_report(REPORT_KEY.encode(), namespace=namespace, trial=trial, expires=expires)
 
 
 def test_every_method_is_asked():
@@ -66,7 +77,10 @@ def server(request, tmp_path_factory):
     ]
     tokens = folder / "tokens.yaml"
     tokens.write_text(yaml.safe_dump({"tokens": entries}))
+    keys = folder / "report-keys"
+    keys.write_text(f"{REPORT_KEY}\n")
     arguments = ("--url", url, "--artifacts", str(folder / "files"), "--token-file", tokens, "--anonymous-reports")
+    arguments += ("--report-key-file", keys)
     with ServedStore(*arguments) as server:
         assert server.address, server.log
         yield server
@@ -179,6 +193,70 @@ class TestCallers:
         with connected(server, "", token("writer")) as writer:
             assert writer.CreateRun().owner == "writer"
         assert world.ListAuditEntries(page_size=1000).entries[-1].actor == "writer"
+
+
+class TestTrials:
+    """What a trial may do with the token of its pod: append to itself, and nothing else."""
+
+    @pytest.mark.parametrize("method", sorted(METHODS))
+    def test_a_trial_may_nothing_else(self, server, world, method):
+        before = everything(world)
+        for who in (report_token("another"), report_token(MARK, "team-b")):
+            with connected(server, "team-a", who) as stranger:
+                assert asked(stranger, method)[1] in (DENIED, grpc.StatusCode.NOT_FOUND)
+        if method not in ("Append", "AppendObservations"):
+            with connected(server, "", report_token(MARK)) as itself:
+                assert asked(itself, method)[1] is DENIED
+        assert everything(world) == before
+
+    def test_a_trial_appends_to_itself(self, server, world):
+        run = world.CreateRun(experiment_id="experiment1", name="own").id
+        other = world.CreateRun(experiment_id="experiment1", name="others").id
+        with connected(server, "", report_token("own")) as trial:
+            for number, fields in enumerate(({}, {"trial": "own"}, {"run_id": run})):
+                reply = trial.Append(first_sequence=number, observations=points(number, 1), **fields)
+                assert (reply.run_id, reply.next_sequence) == (run, number + 1)
+            requests = [
+                request_of("AppendObservations")(first_sequence=number, observations=points(number, 1))
+                for number in (3, 4)
+            ]
+            replies = list(trial.AppendObservations(requests=iter(requests)))
+            assert [reply.next_sequence for reply in replies][-1] == 5
+            for fields in ({"trial": "others"}, {"run_id": other}, {"namespace": "team-b"}):
+                with refused(DENIED):
+                    trial.Append(first_sequence=0, observations=points(0, 1), **fields)
+                with refused(DENIED):
+                    message = request_of("AppendObservations")(observations=points(0, 1), **fields)
+                    list(trial.AppendObservations(requests=iter([message])))
+        assert len(world.ListObservations(run_id=run).observations) == 5
+        assert not world.ListObservations(run_id=other).observations
+
+    def test_one_that_is_not_recorded_yet_reports_later(self, server, world):
+        with connected(server, "", report_token("not-yet")) as trial, refused(grpc.StatusCode.NOT_FOUND):
+            trial.Append(first_sequence=0, observations=points(0, 1))
+        run = world.CreateRun(experiment_id="experiment1", name="not-yet").id
+        with connected(server, "", report_token("not-yet")) as trial:
+            assert trial.Append(first_sequence=0, observations=points(0, 1)).run_id == run
+
+    def test_a_token_that_has_ended_opens_nothing(self, server, world):
+        assert world.namespace == "team-a"
+        now = datetime.now(UTC)
+        ended = sign_report(REPORT_KEY.encode(), namespace="team-a", trial="own", expires=now - timedelta(seconds=1))
+        forged = sign_report(b"f" * 64, namespace="team-a", trial="own", expires=now + timedelta(hours=1))
+        for who in (ended, forged):
+            with connected(server, "team-a", who) as trial, refused(UNAUTHENTICATED):
+                trial.Append(first_sequence=0, observations=points(0, 1))
+
+    def test_who_may_write_names_a_run_or_a_trial(self, server, world):
+        run = world.CreateRun(experiment_id="experiment1", name="named").id
+        with connected(server, "", token("writer")) as writer:
+            assert writer.Append(trial="named", first_sequence=0, observations=points(0, 1)).run_id == run
+            with refused(INVALID, "trial"):
+                writer.Append(trial="named", run_id=run, first_sequence=1, observations=points(1, 1))
+            with refused(INVALID, "run_id"):
+                writer.Append(first_sequence=1, observations=points(1, 1))
+            with refused(grpc.StatusCode.NOT_FOUND):
+                writer.Append(trial="nobody", first_sequence=1, observations=points(1, 1))
 
 
 class TestDbManager:

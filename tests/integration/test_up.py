@@ -16,7 +16,7 @@ from authority import Authority
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from katib.errors import Conflict, Denied, StoreUnavailable, Unauthenticated
-from katib.experiments.protocol import Measurement, Outcome
+from katib.experiments.protocol import Budget, Measurement, Outcome
 from katib.rpc import v1beta1 as wire
 from katib.rpc.experiments_client import RemoteExperiments
 from katib.rpc.services import stub
@@ -169,6 +169,28 @@ def test_everything_of_a_killed_server_goes_on(up, katib):
         for trial in trials:
             assert trial.observation.metrics[0].latest == dict(trial.assignments)["x"]
             assert len(experiments.observations("default", "told", trial.name)) == 1
+
+
+def test_a_change_that_is_sent_again_after_a_kill_gets_the_first_answer(up):
+    """Over gRPC and over HTTP, which know the same ids."""
+    server = up()
+    with server.experiments() as experiments:
+        experiments.create("default", by_callers(), request_id="c-1")
+        edited = experiments.edit_budget("default", "told", Budget(max_trial_count=7), request_id="e-1")
+        experiments.edit_budget("default", "told", Budget(max_trial_count=8), request_id="e-2")
+        code, stopped = server.http("POST", "/experiments/told/stop?request_id=s-1")
+        assert code == 200
+        eventually(lambda: state_of(experiments.get("default", "told")) == "Stopped", "it is stopped")
+        experiments.resume("default", "told", request_id="r-1")
+        server.kill()
+        server.start()
+        assert experiments.edit_budget("default", "told", Budget(max_trial_count=7), request_id="e-1") == edited
+        assert server.http("POST", "/experiments/told/stop?request_id=s-1") == (200, stopped)
+        assert experiments.get("default", "told").spec.max_trial_count == 8
+        with pytest.raises(Conflict, match="'e-2' was used for another request"):
+            experiments.edit_budget("default", "told", Budget(max_trial_count=9), request_id="e-2")
+        assert server.http("POST", "/experiments/told/resume?request_id=s-1")[0] == 409
+        assert state_of(experiments.get("default", "told")) != "Stopped"
 
 
 def test_an_orderly_end_leaves_trials_to_the_next_server(up, katib):

@@ -40,6 +40,14 @@ def command(
     store_token_file: Annotated[
         Path | None, typer.Option("--store-token-file", metavar="FILE", help="This server's token for the store.")
     ] = None,
+    former_store_token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--former-store-token-file",
+            metavar="FILE",
+            help="The token to use as long as that file is not there, in an installation of an older version.",
+        ),
+    ] = None,
     root_ca: Annotated[
         Path | None,
         typer.Option("--root-ca", metavar="FILE", help="Whose certificate the store has (default: plain text)."),
@@ -114,6 +122,7 @@ def command(
             server=server,
             store_address=store_address,
             store_token_file=store_token_file,
+            former_store_token_file=former_store_token_file,
             store_root_ca=root_ca,
             served_elsewhere=tuple(served_algorithm or ()),
         )

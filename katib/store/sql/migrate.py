@@ -11,12 +11,13 @@ was killed: nobody can have stored anything, so it begins anew. Migrations are m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert, inspect, select
 
 from katib.errors import StoreUnavailable
 from katib.store.sql.changes import CHANGE, WRITERS
+from katib.store.sql.column_names import COLUMNS
 from katib.store.sql.schema import REVISIONS, counters, revision_table
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ __all__ = ["MIGRATIONS", "SchemaState", "check", "create_or_upgrade", "is_curren
 
 MIGRATIONS = "katib.store.sql:migrations"
 """Where Alembic finds the migrations, also in an installed package."""
+
+
+_NAMED: Final = 3
+"""Missing things that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ def create_or_upgrade(database: Database) -> SchemaState:
             _create(connection, begin_anew=state.unfinished)
         elif not state.is_current:
             upgrade(connection)
+            _check_columns(connection, database)
     return state
 
 
@@ -128,8 +134,35 @@ def _state(connection: Connection, database: Database) -> SchemaState:
             f"{database.place} is a database of another program (it has a table {min(tables)!r} and none of katib's): "
             "name another one"
         )
+    if revision == REVISIONS[-1]:
+        _check_columns(connection, database)
     unfinished = revision is None and revision_table.name in tables
     return SchemaState(revision, unfinished=unfinished, server=database.dialect.version(connection))
+
+
+def _check_columns(connection: Connection, database: Database) -> None:
+    """Refuse a database that has lost a part of its schema before anything is written to what is left.
+
+    Raises:
+        StoreUnavailable: A table or a column is missing.
+    """
+    there: dict[str, set[str]] = {}
+    for table, column in database.dialect.columns(connection):
+        there.setdefault(table, set()).add(column)
+    missing = [f"table {table!r}" for table in COLUMNS if table not in there]
+    missing += [
+        f"column {column!r} of table {table!r}"
+        for table, columns in COLUMNS.items()
+        if table in there
+        for column in columns.split()
+        if column not in there[table]
+    ]
+    if missing:
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        raise StoreUnavailable(
+            f"the store {database.place} cannot be used: of its schema {REVISIONS[-1]!r} it lacks {', '.join(missing[:_NAMED])}{more}; "
+            "something other than katib has changed it: restore it from a backup"
+        )
 
 
 def _holds_anything(connection: Connection, tables: Collection[str]) -> bool:

@@ -29,6 +29,7 @@ __all__ = [
     "LONGEST_NAME",
     "OURS",
     "REVISIONS",
+    "answers",
     "collectors",
     "counters",
     "events",
@@ -45,7 +46,7 @@ __all__ = [
     "unclaimed_trials",
 ]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every schema there has been, oldest first; the last is this one. A test holds it equal to the migrations."""
 
 LONGEST_NAME = 255
@@ -310,3 +311,17 @@ requests = Table(
     sqlite_autoincrement=True,
     **TABLE_OPTIONS,
 )
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("answer", Document, nullable=False),
+    Column("given", BigInteger, nullable=False),
+    Index(None, "given"),
+    **TABLE_OPTIONS,
+)
+"""What was answered to changes that may be asked for again: ``digest`` stands for the namespace and the id of a request, ``request``
+for all that was asked for. Kept for a day.
+"""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from katib.api.trial import TrialState
     from katib.engine.trial import TrialRecord
     from katib.store.protocol import (
+        Answer,
         Event,
         EventKind,
         ExperimentSummary,
@@ -325,6 +326,18 @@ class SqlStore(SqlLogs, LoggingStore):
     @override
     def events(self, uid: str, trial: str | None = None, limit: int | None = None) -> list[Event]:
         return self._database.read(event_rows.read_events, uid, trial, limit)
+
+    @override
+    def answer(self, namespace: str, request_id: str) -> Answer | None:
+        from katib.store.sql import answer_rows
+
+        return self._database.read(answer_rows.read_answer, namespace, request_id)
+
+    @override
+    def keep_answer(self, namespace: str, request_id: str, request: str, document: Mapping[str, Any]) -> None:
+        from katib.store.sql import answer_rows
+
+        self._database.write(answer_rows.keep_answer, namespace, request_id, request, document)
 
     @override
     def request(self, uid: str, action: RequestKind) -> None:

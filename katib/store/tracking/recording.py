@@ -134,6 +134,13 @@ class Recording(Protocol):
             metrics: Only these; None for all.
         """
 
+    def run_of_trial(self, name: str) -> str:
+        """Return the run's id of a trial: of those of the name, that of the trial that was created last.
+
+        Raises:
+            NotFound: No experiment of the namespace has one, or not yet.
+        """
+
     def record_event(
         self,
         experiment_id: str,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
+
 from katib.testing.store_promises.base import Place, Promises
 from katib.testing.store_promises.specimens import AWKWARD, recorded
 
@@ -15,7 +17,7 @@ __all__ = ["EventPromises"]
 
 
 class EventPromises(Promises):
-    """What ``record_event``, ``events``, ``request``, ``requests`` and ``clear_requests`` do."""
+    """What ``record_event``, ``events``, ``answer``, ``request`` and their like do."""
 
     def test_an_event_comes_back(self, store: Store) -> None:
         """With when it was recorded."""
@@ -80,6 +82,26 @@ class EventPromises(Promises):
             store.record_event(uid, "Reason", "\udcff", trial="\udcff")
         (event,) = store.events(uid, "\udcff")
         assert (event.message, event.trial, event.count) == ("\\udcff", "\\udcff", 2)
+
+    def test_an_answer_is_kept_with_the_change_it_belongs_to(self, store: Store, place: Place) -> None:
+        """By namespace and id; another process sees it; the one kept last counts; what is undone takes it along."""
+        assert store.answer("team", "r-1") is None
+        store.keep_answer("team", "r-1", "a", {"begun": True})
+        store.keep_answer("team", "r-1", "b", {"said": "\udcff", "count": 1})
+        store.keep_answer("team", "r" * 1_000, "c", {})
+        with self.opener(place) as again:
+            assert again.answer("team", "r-1") == ("b", {"said": "\\udcff", "count": 1})
+            assert again.answer("team", "r" * 1_000) == ("c", {})
+            assert again.answer("others", "r-1") is None
+
+        def undone() -> None:
+            with store.transaction():
+                store.keep_answer("team", "r-2", "d", {})
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            undone()
+        assert store.answer("team", "r-2") is None
 
     def test_requests_are_kept_until_cleared(self, store: Store, place: Place) -> None:
         """Oldest first, each once; another process sees them."""

@@ -380,6 +380,20 @@ class RecordingPromises(TrackingPromises):
         tracking.record_trials(UID, given(trial(0, TrialState.RUNNING, attempt=1, started=EPOCH)))
         assert tracking.trial_summaries(UID, ["search-0000"])["search-0000"]["loss"].count == 2
 
+    def test_a_trial_is_found_by_its_name(self, trackings: Any, tracking: Tracking) -> None:
+        """In its namespace; of several, the one that was created last."""
+        a_recorded_one(tracking, trials=2)
+        first = tracking.run_of_trial("search-0001")
+        assert tracking.run(first).name == "search-0001"
+        with pytest.raises(NotFound, match="has a trial 'search-0007' yet"):
+            tracking.run_of_trial("search-0007")
+        with pytest.raises(NotFound):
+            trackings.tracking("team-b").run_of_trial("search-0001")
+        tracking.record_experiment(on_a_cluster(LATER_UID, age=5), 2)
+        later = replace(trial(1), created=EPOCH.replace(microsecond=0) + timedelta(days=1))
+        tracking.record_trials(LATER_UID, given(later))
+        assert tracking.run_of_trial("search-0001") not in ("", first)
+
     # -- ends -----------------------------------------------------------------------------------------------------
 
     def test_a_deleted_object_ends_what_was_active(self, trackings: Any, tracking: Tracking) -> None:

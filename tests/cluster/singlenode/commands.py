@@ -7,6 +7,8 @@
   cluster logs COMPONENT [-f]        what a component said
   cluster images [NAME…] [--import]  build the project's images (katib, collector, trial)
   cluster import TAR…                give archives of images to the node: use imagePullPolicy IfNotPresent or Never
+  cluster controllers [NAME…]        build and run controllers of other kinds of jobs, until Ctrl-C: training (the default), trainer,
+                                     mxnet, ray, kueue; with --build, do not run them
   cluster signal SIGNAL COMPONENT    for faults: KILL, TERM, STOP, CONT
   cluster start COMPONENT            start one that was ended
   cluster exec COMMAND…              inside the cluster's network namespace
@@ -109,6 +111,18 @@ def _import(cluster: Cluster, words: list[str]) -> int:
     return 0
 
 
+def _controllers(cluster: Cluster, words: list[str]) -> int:
+    from singlenode import controllers
+
+    wanted = controllers.chosen([word for word in words if not word.startswith("-")])
+    controllers.build(cluster.layout, wanted)
+    if "--build" not in words:
+        with controllers.Controllers(cluster, wanted) as running:
+            _say(f"running: {', '.join(each.name for each in wanted)}; Ctrl-C ends them, their kinds stay defined")
+            running.wait()
+    return 0
+
+
 def _signal(cluster: Cluster, words: list[str]) -> int:
     if len(words) != 2:
         raise Trouble("cluster signal KILL|TERM|STOP|CONT COMPONENT")
@@ -146,6 +160,7 @@ _COMMANDS: dict[str, Callable[[Cluster, list[str]], int]] = {
     "logs": _logs,
     "images": _images,
     "import": _import,
+    "controllers": _controllers,
     "signal": _signal,
     "start": _start,
     "exec": _exec,

@@ -91,6 +91,15 @@ def _write_kubeconfig(path: Path, keys: Path, user: str, server: str) -> None:
     new.replace(path)
 
 
+def make_server(layout: Layout, name: str, names: Sequence[str]) -> None:
+    """Make a certificate for a server beside the cluster, which the API server calls by one of these names."""
+    umask = os.umask(0o077)
+    try:
+        _signed(layout.keys, name, f"/CN={name}", names)
+    finally:
+        os.umask(umask)
+
+
 def make(layout: Layout, server: str) -> None:
     """Make what is missing or about to expire, and the kubeconfigs for the server."""
     keys = layout.keys

@@ -240,7 +240,10 @@ def _write(target: Path, text: str, mode: int = 0o644) -> None:
     target.chmod(mode)
 
 
-_COLLECTOR_PARTS = ("katib/__init__.py", "katib/errors.py", "katib/metrics/", "katib/api/", "katib/space/")
+_COLLECTOR_PARTS = (
+    *("katib/__init__.py", "katib/errors.py", "katib/metrics/", "katib/api/", "katib/space/"),
+    *("katib/runners/__init__.py", "katib/runners/checkpoint_folder.py", "katib/runners/checkpoints.py"),
+)
 
 
 def _add_application(app: Path, scratch: Path, parts: tuple[str, ...]) -> None:

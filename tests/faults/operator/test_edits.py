@@ -9,7 +9,7 @@ from world import condition, experiment, of_absent_kind, state, status, words
 
 from katib.kube.errors import Invalid
 from katib.kube.resource import CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, JOBS, PODS, Resource
-from katib.operator.kinds import EXPERIMENTS, TRIAL_LABEL
+from katib.operator.kinds import EXPERIMENTS, TRIAL_LABEL, TRIALS
 
 
 def test_an_invalid_experiment_says_all_that_is_wrong(world, start):
@@ -228,6 +228,10 @@ def test_a_kind_whose_definition_comes_later_is_waited_for(world, start, client,
     world.create(body)
     said = world.until(lambda: world.events("UnknownKind"), seconds=40, what="it is said")
     assert "Widget" in words(said[0])
+    [trial] = client.list(TRIALS, world.namespace)[0]
+    [condition] = trial["status"]["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("Created", "True", "UnknownKind")
+    assert f"the cluster has no Widget of {group}/v1: its CRD is not installed" in condition["message"]
     client.apply(CUSTOM_RESOURCE_DEFINITIONS, widget_definition(group))
     served(client, f"{group}/v1", "Widget")
     widgets = Resource(group, "v1", "widgets", "Widget")

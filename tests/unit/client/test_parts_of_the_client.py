@@ -1,5 +1,6 @@
 """The small parts of ``KatibClient``: patience, errors, lines, tables, trials known by name, waiting."""
 
+import json
 import threading
 from concurrent import futures
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 import grpc
 import pytest
 
+import katib
 from katib.api.base import Condition, ObjectMeta
 from katib.api.experiment import Experiment, ExperimentSpec, ExperimentStatus, Metric, Observation
 from katib.api.trial import TrialState
@@ -261,6 +263,81 @@ class TestWaiting:
         place = FakeExperiments([running], changes=[Changes("1", deleted=(("default", "exp", "uid"),))])
         with pytest.raises(NotFound, match="was deleted while it was waited for"):
             wait_for(place, "default", "exp", view=self.quiet)
+
+
+class TestIdleness:
+    """Whoever waits for what nothing happens to is told once, and by the error."""
+
+    @pytest.fixture(autouse=True)
+    def soon(self, monkeypatch):
+        monkeypatch.setattr("katib.client.waiting._SILENCE", 0.0)
+
+    def waited(self, place, timeout=0.3):
+        with pytest.raises(DeadlineExceeded) as caught:
+            wait_for(place, "default", "exp", timeout=timeout, view=lambda: progress_view("none"))
+        return str(caught.value)
+
+    def test_a_place_says_why_once(self, capsys):
+        place = FakeExperiments([an_experiment("exp")])
+        asked = []
+        place.idle_reason = lambda experiment: asked.append(experiment) or "no operator watches namespace 'default'"
+        said = self.waited(place)
+        assert "it has no condition yet. Nothing happens to it: no operator watches namespace 'default'" in said
+        told = capsys.readouterr().err
+        assert told == "katib: nothing happens to experiment 'exp': no operator watches namespace 'default'\n"
+        assert len(asked) == 2
+
+    def test_over_grpc_it_says_what_may_be_so(self, capsys):
+        said = self.waited(FakeExperiments([an_experiment("exp")]))
+        assert "no operator watches namespace 'default', or it does not run" in said
+        assert "kubectl get deployments --all-namespaces" in capsys.readouterr().err
+
+    def test_what_is_under_way_is_waited_for_in_silence(self, capsys):
+        said = self.waited(FakeExperiments([an_experiment("exp", "Created", "Running")]))
+        assert said.endswith("It goes on; wait for it again, with a longer timeout")
+        assert capsys.readouterr().err == ""
+
+    def test_a_place_that_cannot_say_it_keeps_nobody_from_waiting(self, capsys):
+        place = FakeExperiments([an_experiment("exp")])
+
+        def unknown(_):
+            raise StoreUnavailable("away")
+
+        place.idle_reason = unknown
+        assert self.waited(place).endswith("with a longer timeout")
+        assert capsys.readouterr().err == ""
+
+    def test_nothing_is_said_before_it_has_had_its_time(self, capsys, monkeypatch):
+        monkeypatch.setattr("katib.client.waiting._SILENCE", 3600.0)
+        assert "Nothing happens to it" in self.waited(FakeExperiments([an_experiment("exp")]))
+        assert capsys.readouterr().err == ""
+
+    def test_a_sweep_that_nobody_begins_is_an_error_and_not_waited_for_to_stop(self, capsys):
+        class Unattended(FakeExperiments):
+            stopped = ()
+
+            def create(self, namespace, document, **_):
+                made = json.loads(document)
+                self.experiments[made["metadata"]["name"]] = an_experiment(made["metadata"]["name"])
+                return self.get(namespace, made["metadata"]["name"])
+
+            def stop(self, namespace, name, **_):
+                self.stopped += (name,)
+                return self.get(namespace, name)
+
+        def objective(x):
+            return x
+
+        place = Unattended([])
+        with (
+            KatibClient(backend="kubernetes", experiments=place, namespace="default") as client,
+            pytest.raises(TimeoutError, match="Nothing happens to it: nothing has taken it up"),
+        ):
+            katib.tune(
+                objective, {"x": katib.search.double(0, 1)}, name="exp", timeout=0.2, progress="none", client=client
+            )
+        assert place.stopped == ("exp",)
+        assert "nothing happens to experiment 'exp'" in capsys.readouterr().err
 
 
 class TestSuggestions:

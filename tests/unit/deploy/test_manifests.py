@@ -21,7 +21,7 @@ from manifests import (
 )
 
 from katib.cli.main import main
-from katib.kube.resource import CONFIG_MAPS, EVENTS, LEASES, NAMESPACES, PODS
+from katib.kube.resource import CONFIG_MAPS, EVENTS, LEASES, NAMESPACES, PERSISTENT_VOLUME_CLAIMS, PODS
 from katib.operator.kinds import EXPERIMENTS, SUGGESTIONS, TRIALS
 
 ROOT = Path(__file__).parents[3]
@@ -61,6 +61,7 @@ def test_operator_may_do_what_its_code_does_and_nothing_else(objects):
         EVENTS: ("create", "patch"),
         LEASES: ("get", "create", "patch"),
         NAMESPACES: ("get",),
+        PERSISTENT_VOLUME_CLAIMS: ("create",),
     }
     expected = {(resource.group, resource.plural, verb) for resource, verbs in uses.items() for verb in verbs}
     expected |= {(each.group, f"{each.plural}/status", "patch") for each in (EXPERIMENTS, TRIALS, SUGGESTIONS)}
@@ -171,7 +172,7 @@ def test_pods_are_as_pod_security_restricts_them(objects):
         assert spec["securityContext"].get("runAsUser") != 0
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
         kinds = {kind for volume in spec.get("volumes", []) for kind in volume} - {"name"}
-        assert kinds <= {"emptyDir", "secret", "persistentVolumeClaim", "configMap"}
+        assert kinds <= {"emptyDir", "secret", "persistentVolumeClaim", "configMap", "projected"}
         for container in containers(pod):
             security = container["securityContext"]
             assert security["allowPrivilegeEscalation"] is False
@@ -314,6 +315,14 @@ def test_another_namespace_is_one_line(composed):
             assert not [word for word in container["args"] if ".katib" in word], name
 
 
+def test_the_webhook_is_called_where_it_is_installed(composed):
+    objects = composed("webhook", more="namespace: elsewhere")
+    (configuration,) = of_kind(objects, "MutatingWebhookConfiguration")
+    (hook,) = configuration["webhooks"]
+    service = hook["clientConfig"]["service"]
+    assert named(objects, "Service", service["name"])["metadata"]["namespace"] == service["namespace"] == "elsewhere"
+
+
 def test_services_lead_to_one_workload_and_to_ports_that_it_has(objects):
     for service in of_kind(objects, "Service"):
         found = [
@@ -324,6 +333,57 @@ def test_services_lead_to_one_workload_and_to_ports_that_it_has(objects):
         assert len(found) == 1, service["metadata"]["name"]
         ports = {port["name"] for container in containers(found[0]) for port in container.get("ports", [])}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+
+
+def test_routes_lead_to_services_and_to_ports_that_they_have(overlay):
+    def ports(objects, name):
+        return {port["port"] for port in named(objects, "Service", name)["spec"]["ports"]}
+
+    objects = overlay("gateway-api")
+    (route,) = of_kind(objects, "HTTPRoute")
+    backends = [backend for rule in route["spec"]["rules"] for backend in rule["backendRefs"]]
+    assert backends
+    for backend in backends:
+        assert {"kind", "namespace"} & set(backend) == set()  # a Service beside it
+        assert backend["port"] in ports(objects, backend["name"])
+    objects = overlay("istio")
+    (service,) = of_kind(objects, "VirtualService")
+    destinations = [each["destination"] for rule in service["spec"]["http"] for each in rule["route"]]
+    assert destinations
+    for destination in destinations:
+        assert destination["port"]["number"] in ports(objects, destination["host"])
+    for name in ("gateway-api", "istio"):  # and who comes through the gateway is let in to them
+        objects = overlay(name)
+        (rule,) = named(objects, "NetworkPolicy", "katib-store-from-gateway")["spec"]["ingress"]
+        assert {port["port"] for port in rule["ports"]} <= ports(objects, "katib-store")
+
+
+def test_certificates_have_an_issuer_names_of_services_and_a_reader(overlay):
+    for name in ("cert-manager", "api", "webhook"):
+        objects = overlay(name)
+        certificates = of_kind(objects, "Certificate")
+        made = {each["spec"]["secretName"]: each for each in certificates}
+        assert len(made) == len(certificates)
+        for issuer in of_kind(objects, "Issuer"):
+            if "ca" in issuer["spec"]:
+                authority = made[issuer["spec"]["ca"]["secretName"]]["spec"]
+                assert authority["isCA"] is True
+                # Else a renewal would part what is signed before it from what is signed after.
+                assert authority["privateKey"]["rotationPolicy"] == "Never"
+        for certificate in certificates:
+            spec = certificate["spec"]
+            assert named(objects, spec["issuerRef"]["kind"], spec["issuerRef"]["name"])
+            for each in spec.get("dnsNames", []):
+                service, namespace, *_ = each.split(".")
+                assert named(objects, "Service", service)["metadata"]["namespace"] == namespace
+        read = {
+            volume["secret"]["secretName"]
+            for _, pod in pods(objects)
+            for volume in pod["spec"].get("volumes", [])
+            if "secret" in volume
+        }
+        read |= {each["spec"]["ca"]["secretName"] for each in of_kind(objects, "Issuer") if "ca" in each["spec"]}
+        assert set(made) <= read
 
 
 def test_workloads_select_their_own_pods(objects):

@@ -56,6 +56,13 @@ def test_a_created_trial_has_no_job_and_no_times(bench):
     assert set(found["status"]) == {"conditions"}
 
 
+def test_a_created_trial_says_what_it_waits_for(bench):
+    record = bench.trial(0, "Created", reason="UnknownKind", message="the cluster has no Widget")
+    [condition] = document(bench, record)["status"]["conditions"]
+    assert (condition["type"], condition["reason"]) == ("Created", "UnknownKind")
+    assert condition["message"] == "the cluster has no Widget"
+
+
 def test_a_trial_that_was_never_started_never_ran(bench):
     record = bench.trial(0, "Killed", started=None, finished=bench.now + timedelta(seconds=1))
     assert [kind for kind, _, _ in conditions(document(bench, record))] == ["Created", "Killed"]

@@ -17,7 +17,7 @@ from fake_api_server import FakeApiServer, status  # noqa: E402 - found by the l
 from kube_world import kubeconfig  # noqa: E402
 
 from katib.errors import Conflict, Denied, InvalidInput, NotFound, StoreUnavailable, Unauthenticated  # noqa: E402
-from katib.experiments.protocol import ExperimentQuery  # noqa: E402
+from katib.experiments.protocol import Budget, ExperimentQuery  # noqa: E402
 from katib.kube.connection import Connection  # noqa: E402
 from katib.kube.errors import ServerAway  # noqa: E402
 from katib.operator.cluster_client import ClusterClient  # noqa: E402
@@ -80,6 +80,21 @@ class Cluster:
         else:
             handler.answer(201, self.put(made, sent))
 
+    def _patch(self, handler, path):
+        patch, found = json.loads(handler.sent), self.objects[path]
+        version = patch["metadata"].pop("resourceVersion", None)
+        if version not in (None, found["metadata"]["resourceVersion"]):
+            handler.answer(409, status(409, "Conflict", "the object has been modified"))
+        else:
+            handler.answer(200, self.put(path, merged(found, patch)))
+
+    def _delete(self, handler, path):
+        if path in self.objects:
+            del self.objects[path]
+            handler.answer(200, status(200, ""))
+        else:
+            handler.answer(404, status(404, "NotFound", f"{path.rsplit('/', 1)[1]} not found"))
+
     def print(self, handler):
         handler.begin_stream()
         pieces, self.log = self.log, [piece for piece in self.log if piece is not None]
@@ -94,6 +109,15 @@ class Cluster:
 def _tail(path):
     """Everywhere, or in one namespace."""
     return path if "/namespaces/" in path else f"/{path.rsplit('/', 1)[1]}"
+
+
+def merged(found, patch):
+    """Return an object after a merge patch."""
+    if not isinstance(patch, dict):
+        return patch
+    old = found if isinstance(found, dict) else {}
+    changed = {name: merged(old.get(name), value) for name, value in patch.items() if value is not None}
+    return {name: value for name, value in {**old, **changed}.items() if patch.get(name, value) is not None}
 
 
 def lose(handler):
@@ -344,3 +368,164 @@ def test_a_store_that_is_away_takes_nothing_else_with_it(cluster, trial, client)
         with pytest.raises(StoreUnavailable, match="the store is away"):
             experiments.observations("team", "search", "search-0")
     assert cluster.objects
+
+
+# -- steering once ----------------------------------------------------------------------------------------------------
+
+STOP = "katib.kubeflow.org/stop"
+
+
+def annotations(cluster):
+    return cluster.objects[f"{EXPERIMENTS}/search"]["metadata"]["annotations"]
+
+
+def test_a_stop_that_is_sent_again_stops_nothing_that_goes_on_since(cluster, experiments):
+    cluster.put(f"{EXPERIMENTS}/search", document())
+    experiments.stop("team", "search", request_id="s-1")
+    experiments.resume("team", "search", request_id="r-1")
+    patches = [verb for verb, _, _ in cluster.calls].count("patch")
+    for _ in range(2):
+        experiments.stop("team", "search", request_id="s-1")
+    assert STOP not in annotations(cluster)
+    for call in (
+        lambda: experiments.stop("team", "search", at_once=True, request_id="s-1"),
+        lambda: experiments.resume("team", "search", request_id="s-1"),
+        lambda: experiments.edit_budget("team", "search", Budget(max_trial_count=3), request_id="r-1"),
+    ):
+        with pytest.raises(Conflict, match="was used for another request"):
+            call()
+    assert [verb for verb, _, _ in cluster.calls].count("patch") == patches
+    experiments.stop("team", "search")
+    assert annotations(cluster)[STOP] == "true"
+
+
+def test_a_stop_whose_answer_got_lost_is_made_once(cluster, experiments):
+    cluster.put(f"{EXPERIMENTS}/search", document())
+
+    def made_and_lost(handler):
+        path = urlsplit(handler.path).path
+        cluster.put(path, merged(cluster.objects[path], json.loads(handler.sent)))
+        return lose(handler)
+
+    cluster.answers["patch"] = [made_and_lost]
+    experiments.stop("team", "search", request_id="s-1")
+    assert annotations(cluster)[STOP] == "true"
+    assert len(annotations(cluster)["katib.kubeflow.org/recent-requests"].split()) == 1
+
+
+def test_who_writes_at_the_same_time_loses_nothing(cluster, experiments):
+    """The operator, another caller, and the same request over another server."""
+    cluster.put(f"{EXPERIMENTS}/search", document())
+
+    def written(change):
+        def write(_):
+            path = f"{EXPERIMENTS}/search"
+            cluster.put(path, merged(cluster.objects[path], change))
+
+        return write
+
+    def other(_):
+        cluster.answers["patch"] = []
+        experiments.edit_budget("team", "search", Budget(max_trial_count=3), request_id="e-1")
+
+    cluster.answers["patch"] = [
+        written({"metadata": {"annotations": {"mine": "kept"}}}),
+        written({"status": {"trials": 4}}),
+        other,
+    ]
+    answered = experiments.edit_budget("team", "search", Budget(max_trial_count=3), request_id="e-1")
+    assert answered.spec.max_trial_count == 3
+    assert annotations(cluster)["mine"] == "kept"
+    assert len(annotations(cluster)["katib.kubeflow.org/recent-requests"].split()) == 1
+
+
+def test_the_last_requests_are_known_and_no_document_brings_any(cluster, experiments):
+    cluster.put(f"{EXPERIMENTS}/search", document())
+    for number in range(20):
+        experiments.edit_budget("team", "search", Budget(max_trial_count=3 + number), request_id=f"e-{number}")
+    marks = annotations(cluster)["katib.kubeflow.org/recent-requests"]
+    assert len(marks.split()) == 16
+    experiments.edit_budget("team", "search", Budget(max_trial_count=7), request_id="e-4")
+    assert cluster.objects[f"{EXPERIMENTS}/search"]["spec"]["maxTrialCount"] == 22
+    made = experiments.create("team", json.dumps(document("copy", annotations=dict(annotations(cluster)))))
+    assert "katib.kubeflow.org/recent-requests" not in made.metadata.annotations
+
+
+# -- deleting ---------------------------------------------------------------------------------------------------------
+
+
+def test_deleting_again_comes_to_the_same(cluster, experiments):
+    cluster.put(f"{EXPERIMENTS}/search", document())
+    for _ in range(3):
+        experiments.delete("team", "search", request_id="d-1")
+    assert cluster.objects == {}
+
+
+def test_what_is_said_of_a_deletion_is_sent_as_it_is(cluster, experiments):
+    cluster.put(f"{EXPERIMENTS}/search", document())
+    sent = []
+    cluster.answers["delete"] = [lambda handler: sent.append(json.loads(handler.sent))] * 3
+    said = {"dryRun": ["All"], "gracePeriodSeconds": 3, "preconditions": {"uid": "u"}, "propagationPolicy": "Orphan"}
+    experiments.delete_as("team", "search", said)
+    cluster.put(f"{EXPERIMENTS}/search", document())
+    experiments.delete_as("team", "search", {"orphanDependents": True})
+    experiments.delete("team", "search")  # it is gone, which is fine
+    kind = {"apiVersion": "v1", "kind": "DeleteOptions"}
+    assert sent == [{**kind, **said}, {**kind, "orphanDependents": True}, {**kind, "propagationPolicy": "Background"}]
+    with pytest.raises(NotFound):
+        experiments.delete_as("team", "search", said)
+
+
+def test_a_deletion_that_was_for_another_one_is_a_conflict(cluster, experiments):
+    cluster.put(f"{EXPERIMENTS}/search", document())
+    said = "Precondition failed: UID in precondition: u, UID in object meta: uid-1"
+    cluster.answers["delete"] = [refuse(409, "Conflict", said)]
+    with pytest.raises(Conflict, match=said):
+        experiments.delete_as("team", "search", {"preconditions": {"uid": "u"}})
+    assert f"{EXPERIMENTS}/search" in cluster.objects
+
+
+# -- volumes ----------------------------------------------------------------------------------------------------------
+
+CLAIMS = "/api/v1/namespaces/team/persistentvolumeclaims"
+CLAIM = {"metadata": {"name": "search", "namespace": "team"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+
+
+def test_a_volume_is_claimed_once_and_given_up(cluster, experiments):
+    assert experiments.volumes.claim("team", CLAIM)
+    assert not experiments.volumes.claim("team", CLAIM)
+    assert [*cluster.objects] == [f"{CLAIMS}/search"]
+    experiments.volumes.release("team", "search")
+    experiments.volumes.release("team", "search")
+    assert cluster.objects == {}
+
+
+def test_a_claim_whose_answer_got_lost_is_ones_own(cluster, experiments):
+    def made_and_lost(handler):
+        cluster.put(f"{CLAIMS}/search", CLAIM)
+        return lose(handler)
+
+    cluster.answers["post"] = [made_and_lost]
+    assert experiments.volumes.claim("team", CLAIM)
+    assert len(cluster.objects) == 1
+
+
+def test_what_cannot_be_claimed_is_told_in_the_servers_words(cluster, experiments):
+    cluster.answers["post"] = [
+        refuse(422, "Invalid", "spec.resources.requests.storage: Invalid value: '0'"),
+        refuse(403, "Forbidden", "exceeded quota: volumes"),
+    ]
+    with pytest.raises(InvalidInput, match=r"storage_config: .*Invalid value: '0'"):
+        experiments.volumes.claim("team", CLAIM)
+    with pytest.raises(Denied, match="exceeded quota: volumes"):
+        experiments.volumes.claim("team", CLAIM)
+    cluster.answers["post"] = [refuse(503, "ServiceUnavailable", "etcd is away")] * 20
+    with pytest.raises(ServerAway, match="etcd is away"):
+        experiments.volumes.claim("team", CLAIM)
+
+
+def test_a_claim_that_is_going_is_no_volume(cluster, experiments):
+    going = {**CLAIM, "metadata": {**CLAIM["metadata"], "deletionTimestamp": "2026-03-01T12:00:00Z"}}
+    cluster.put(f"{CLAIMS}/search", going)
+    with pytest.raises(InvalidInput, match="team/search is being deleted"):
+        experiments.volumes.claim("team", CLAIM)

@@ -1,11 +1,21 @@
 """Katib's configuration as it is read: what counts, what is said once, and what is refused with its path."""
 
+import base64
+import json
+import ssl
 import textwrap
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from katib.errors import InvalidInput, NotFound
 from katib.operator.katib_config import KatibConfig
+from katib.operator.katib_config_endpoint import EndpointTls
 from katib.operator.katib_config_source import ConfigFile, ConfigInCluster, KatibConfigSource
 from katib.template.collection import CollectorSettings
 
@@ -121,7 +131,10 @@ def test_an_unknown_part_is_named_too():
         ("runtime: {suggestions: [{image: x}]}", "runtime.suggestions[0].algorithmName (line 3): is required"),
         ("runtime: {suggestions: [{algorithmName: a}]}", "one of image and endpoint is required"),
         ("runtime: {suggestions: [{algorithmName: a, image: x, endpoint: 'b:1'}]}", "only one of image and endpoint"),
-        ("runtime: {suggestions: [{algorithmName: a, endpoint: b}]}", "endpoint (line 3): must be HOST:PORT (got 'b')"),
+        (
+            "runtime: {suggestions: [{algorithmName: a, endpoint: b}]}",
+            "endpoint (line 3): must be HOST:PORT, or grpcs://HOST:PORT with TLS (got 'b')",
+        ),
         ("runtime: {suggestions: [{algorithmName: a, endpoint: ':7'}]}", "must be HOST:PORT"),
         ("runtime: {suggestions: [{algorithmName: A_b, image: x}]}", "must be small letters, digits and -"),
         (
@@ -263,3 +276,60 @@ class TestSource:
         ]
         with pytest.raises(NotFound, match=r"has no key katib-config\.yaml"):
             KatibConfigSource(ConfigInCluster(cluster, "katib", "katib-config"))
+
+
+class TestEndpoints:
+    """Servers that run anyway: where they are and how they are known."""
+
+    def entry(self, text):
+        return read(f"runtime: {{suggestions: [{{algorithmName: a, {text}}}]}}").suggestions["a"]
+
+    def test_an_endpoint_is_asked_in_plain_text_unless_it_says_otherwise(self):
+        for text in ("endpoint: 'b:1'", "endpoint: 'grpc://b:1'"):
+            assert (self.entry(text).endpoint, self.entry(text).tls) == ("b:1", None)
+        for text in ("endpoint: 'grpcs://b:1'", "endpoint: 'b:1', tls: {}"):
+            assert (self.entry(text).endpoint, self.entry(text).tls) == ("b:1", EndpointTls())
+
+    def test_it_may_be_known_by_an_authority_and_a_name(self):
+        pem = ssl.DER_cert_to_PEM_cert(certificate())
+        for bundle in (pem, base64.b64encode(pem.encode()).decode()):
+            found = self.entry(f"endpoint: 'b:1', tls: {{caBundle: {json.dumps(bundle)}, serverName: c.example}}")
+            assert (found.tls.ca_bundle.strip(), found.tls.server_name) == (pem.strip(), "c.example")
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("image: 'i:1', tls: {}", "tls (line 3): goes with an endpoint"),
+            ("endpoint: 'grpc://b:1', tls: {}", "contradicts grpc://"),
+            ("endpoint: 'https://b:1'", "must be HOST:PORT, or grpcs://HOST:PORT"),
+            ("endpoint: 'grpcs://b'", "must be HOST:PORT, or grpcs://HOST:PORT"),
+            ("endpoint: 'b:1', tls: {caBundle: nonsense}", "caBundle (line 3): must be certificates in PEM"),
+            ("endpoint: 'b:1', tls: {serverName: 'a/b'}", "must be the name of a host"),
+            ("endpoint: 'b:1', tls: {caBundel: x}", "is no field here"),
+            ("endpoint: 'b:1', tls: yes", "must be a mapping"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, text, said):
+        found = problems(f"runtime: {{suggestions: [{{algorithmName: a, {text}}}]}}")
+        assert any(said in problem for problem in found), found
+
+
+def test_claims_of_stock_algorithms_are_heeded():
+    image = "ghcr.io/kubeflow/katib/suggestion-pbt:latest"
+    claim = "{accessModes: [ReadWriteMany], storageClassName: fast}"
+    config = read(
+        f"runtime: {{suggestions: [{{algorithmName: pbt, image: '{image}', persistentVolumeClaimSpec: {claim}}}]}}"
+    )
+    assert "pbt" not in config.suggestions
+    assert config.claims["pbt"]["storageClassName"] == "fast"
+    assert config.claims["pbt"]["accessModes"] == ["ReadWriteMany"]
+
+
+def certificate():
+    """A certificate, in DER."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "one")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(hours=1))
+    return made.sign(key, SHA256()).public_bytes(Encoding.DER)

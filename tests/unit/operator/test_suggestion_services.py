@@ -76,10 +76,11 @@ class Asked:
     def __init__(self):
         self.calls = []
         self.closed = []
+        self.authorities = {}
         self.verdict = None
         self.failure = None
 
-    def of(self, address, *, extended=True, root_ca=None):
+    def of(self, address, *, extended=True, root_ca=None, authority=None):
         asked = self
 
         class Client:
@@ -101,6 +102,7 @@ class Asked:
             def close(self):
                 asked.closed.append(address)
 
+        self.authorities[address] = authority
         del root_ca
         return Client()
 

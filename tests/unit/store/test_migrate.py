@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from katib.errors import StoreUnavailable
-from katib.store import open_store
+from katib.store import check_store, open_store, upgrade_store
+from katib.store.sql.column_names import COLUMNS
 from katib.store.sql.connecting import database_at
 from katib.store.sql.migrate import MIGRATIONS, upgrade
 from katib.store.sql.schema import REVISIONS
@@ -98,6 +99,48 @@ def test_every_migration_is_known_and_in_order():
     config.set_main_option("script_location", MIGRATIONS)
     scripts = list(ScriptDirectory.from_config(config).walk_revisions())
     assert tuple(script.revision for script in reversed(scripts)) == REVISIONS
+
+
+def test_the_names_of_columns_are_those_of_the_tables():
+    from katib.store.sql.tracking_tables import metadata
+
+    assert {table.name: " ".join(sorted(table.columns.keys())) for table in metadata.tables.values()} == COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("change", "lacks"),
+    [
+        ("DROP TABLE leases", "table 'leases'"),
+        ("ALTER TABLE trials RENAME TO runs", "table 'trials'"),
+        ("ALTER TABLE summaries DROP COLUMN first_step", "column 'first_step' of table 'summaries'"),
+        ("ALTER TABLE events RENAME COLUMN message TO words", "column 'message' of table 'events'"),
+    ],
+)
+def test_a_store_that_lacks_a_part_of_its_schema_is_refused_as_it_is(tmp_path, change, lacks):
+    path = tmp_path / "store.db"
+    open_store(path).close()
+    run(path, change)
+    before = path.read_bytes()
+    for ask in (open_store, check_store, upgrade_store):
+        with pytest.raises(StoreUnavailable, match=f"lacks {lacks}; .*restore it from a backup"):
+            ask(path)
+    assert path.read_bytes() == before
+
+
+def test_of_much_that_is_missing_some_is_named(tmp_path):
+    path = tmp_path / "store.db"
+    open_store(path).close()
+    run(path, *(f"DROP TABLE {table}" for table in ("leases", "lineage", "comments", "audit", "answers")))
+    with pytest.raises(StoreUnavailable, match="table 'answers', table 'audit', table 'comments' and 2 more"):
+        open_store(path)
+
+
+def test_tables_of_others_beside_ours_are_no_fault(tmp_path):
+    path = tmp_path / "store.db"
+    open_store(path).close()
+    run(path, "CREATE TABLE notes (text)", "ALTER TABLE trials ADD COLUMN mood")
+    with open_store(path) as store:
+        assert recorded(store, trials=1)
 
 
 def test_a_store_of_a_newer_version_is_left_alone(tmp_path):

@@ -6,6 +6,7 @@ import enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
@@ -66,6 +67,9 @@ class DatabaseDialect(Protocol):
 
     def end_upgrade(self, connection: Connection, *, done: bool) -> None:
         """Let the next one; where changes of the schema have a lock of their own, commit what is done before."""
+
+    def columns(self, connection: Connection) -> Iterable[Sequence[str]]:
+        """Return table and column of all columns, by one statement to the catalogue."""
 
     def version(self, connection: Connection) -> str:
         """Return the name and version of the database program."""

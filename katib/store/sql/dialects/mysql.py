@@ -15,6 +15,8 @@ from katib.errors import StoreUnavailable
 from katib.store.sql.dialects.base import LOST_SENTENCE, DatabaseDialect, Purpose, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import URL, Connection, Engine
 
 __all__ = ["MysqlDialect"]
@@ -166,6 +168,11 @@ class MysqlDialect(DatabaseDialect):
     def end_upgrade(self, connection: Connection, *, done: bool) -> None:
         connection.exec_driver_sql("COMMIT" if done else "ROLLBACK")
         connection.exec_driver_sql(f"SELECT RELEASE_LOCK('{_UPGRADE_LOCK}')").close()
+
+    @override
+    def columns(self, connection: Connection) -> Sequence[Sequence[str]]:
+        statement = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE()"
+        return connection.exec_driver_sql(statement).all()
 
     @override
     def version(self, connection: Connection) -> str:

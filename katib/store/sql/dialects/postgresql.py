@@ -148,11 +148,22 @@ class PostgresqlDialect(DatabaseDialect):
 
     @override
     def begin_upgrade(self, connection: Connection) -> None:
-        """Do nothing: the transaction has the writers' lock, and the new schema is there with its commit or not at all."""
+        """Refuse what no store can be in; the transaction has the writers' lock, and the schema is there with its commit or not at all."""
+        self.is_prepared(connection)
 
     @override
     def end_upgrade(self, connection: Connection, *, done: bool) -> None:
         """Do nothing."""
+
+    @override
+    def columns(self, connection: Connection) -> Sequence[Sequence[str]]:
+        # Not ``information_schema``, which has only what the user may use, and takes its time.
+        return connection.exec_driver_sql(
+            "SELECT tables.relname, columns.attname FROM pg_class AS tables "
+            "JOIN pg_attribute AS columns ON columns.attrelid = tables.oid "
+            "WHERE tables.relnamespace = current_schema()::regnamespace AND tables.relkind IN ('r', 'p') "
+            "AND columns.attnum > 0 AND NOT columns.attisdropped"
+        ).all()
 
     @override
     def version(self, connection: Connection) -> str:

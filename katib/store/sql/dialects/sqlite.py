@@ -20,6 +20,7 @@ from katib.errors import StoreUnavailable
 from katib.store.sql.dialects.base import DatabaseDialect, Purpose
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
@@ -125,6 +126,13 @@ class SqliteDialect(DatabaseDialect):
     @override
     def end_upgrade(self, connection: Connection, *, done: bool) -> None:
         """Do nothing."""
+
+    @override
+    def columns(self, connection: Connection) -> Sequence[Sequence[str]]:
+        statement = (
+            "SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns"
+        )
+        return connection.exec_driver_sql(statement).all()
 
     @override
     def version(self, connection: Connection) -> str:

@@ -10,12 +10,13 @@ from sqlalchemy import bindparam, insert, select, update
 
 from katib.api.experiment import ExperimentStatus
 from katib.api.trial import TrialState
-from katib.errors import Conflict
+from katib.errors import Conflict, NotFound
 from katib.store.protocol import Summary
 from katib.store.sql.begun_again import forget_reports
 from katib.store.sql.changes import next_change
 from katib.store.sql.documents import dump, load, load_model
 from katib.store.sql.keys import digest_of, lock_experiment
+from katib.store.sql.named_trials import claim, find_named
 from katib.store.sql.schema import experiments, metrics, summaries, trial_jobs, trials
 from katib.store.sql.text import storable
 from katib.store.sql.tracking.deletion import BEING_PURGED
@@ -37,12 +38,13 @@ if TYPE_CHECKING:
     from katib.store.sql.tracking.scope import ExperimentKey, Scope
     from katib.store.tracking.recording import RecordedTrial
 
-__all__ = ["record_trials", "trial_summaries"]
+__all__ = ["record_trials", "run_of_trial", "trial_summaries"]
 
 _runs = trials.c
 _OF_EXPERIMENT = _runs.experiment_id == bindparam("experiment")
 _NAMES: BindParameter[str] = bindparam("names", expanding=True)
 _KNOWN = select(*COLUMNS).where(_OF_EXPERIMENT, _runs.trial_index.in_(bindparam("indices", expanding=True)))
+_UID = select(_runs.uid).where(_runs.id == bindparam("key"))
 _STATUS = select(experiments.c.status).where(experiments.c.id == bindparam("experiment"))
 _ROWS = (
     select(_runs.name, _runs.id, _runs.place, trial_jobs.c.job)
@@ -219,6 +221,15 @@ def _write_places(connection: Connection, places: Mapping[str, Mapping[str, str]
             [{"key": rows[name].id, "new_place": dump(place), "new_change": change} for name, place in changed.items()],
         )
     return set(changed)
+
+
+def run_of_trial(connection: Connection, scope: Scope, name: str) -> str:
+    """Return the run's id of the trial that reports by this name are about."""
+    found = find_named(connection, [name])[storable(name)]
+    key = claim(found, scope.namespace).known
+    if key is None:
+        raise NotFound(f"no experiment in namespace {scope.namespace!r} has a trial {name!r} yet")
+    return str(connection.execute(_UID, {"key": key}).scalar_one())
 
 
 def trial_summaries(

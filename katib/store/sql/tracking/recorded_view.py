@@ -43,6 +43,10 @@ class SqlRecording(Recording):
         return self._database.read(recorded_trials.trial_summaries, self._scope, experiment_id, trials, metrics)
 
     @override
+    def run_of_trial(self, name: str) -> str:
+        return self._database.read(recorded_trials.run_of_trial, self._scope, name)
+
+    @override
     def record_event(
         self,
         experiment_id: str,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["as_text", "document_of", "experiment_document"]
 
 _DEEPEST: Final = 100
+_FILES: Final = (".yaml", ".yml", ".json")
 
 
 def experiment_document(experiment: object) -> dict[str, Any] | str:
@@ -40,6 +41,10 @@ def experiment_document(experiment: object) -> dict[str, Any] | str:
             reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
             raise InvalidExperiment(f"{experiment} cannot be read: {reason}") from error
     if isinstance(experiment, str):
+        if experiment.strip().endswith(_FILES) and "\n" not in experiment.strip():
+            raise InvalidExperiment(
+                f"a text is YAML itself: for the file of that name write Path({experiment.strip()!r})"
+            )
         return experiment
     document = document_of(experiment)
     if not isinstance(document, dict):

@@ -63,6 +63,7 @@ class FineTuning(TuneSettings):
         trainer_parameters: How it is trained.
         storage_config: Of the volume: ``size``, ``storage_class`` and ``access_modes``.
         initializer_image: Brings model and data; by default what STORAGE_INITIALIZER_IMAGE names, else Kubeflow's.
+        initializer_command: What that image is to run; by default what it runs by itself.
         trainer_image: Trains; by default what TRAINER_TRANSFORMER_IMAGE names, else Kubeflow's.
         trainer_command: What that image is to run; by default what Kubeflow's runs.
     """
@@ -72,6 +73,7 @@ class FineTuning(TuneSettings):
     trainer_parameters: Any
     storage_config: Mapping[str, Any] | None = field(default_factory=lambda: dict(STORAGE))
     initializer_image: str | None = None
+    initializer_command: Sequence[str] | None = None
     trainer_image: str | None = None
     trainer_command: Sequence[str] | None = None
 
@@ -149,8 +151,8 @@ class FineTuning(TuneSettings):
             if getattr(self, argument) is None:
                 message = "is required beside the others: a model, its data, and how it is trained"
                 raise InvalidInput([Problem(argument, message)])
-        for argument in ("initializer_image", "trainer_image"):
-            image = getattr(self, argument)
+        images = {"storage_initializer_image": self.initializer_image, "trainer_image": self.trainer_image}
+        for argument, image in images.items():
             if image is not None and not (isinstance(image, str) and image.strip()):
                 raise InvalidInput([Problem(argument, "must be the name of an image", repr(image))])
 
@@ -172,6 +174,9 @@ class FineTuning(TuneSettings):
             "args": [*brought, *dataset_words(self.dataset_provider_parameters)],
             "volumeMounts": mounts,
         }
+        command = texts_of("storage_initializer_command", self.initializer_command)
+        if command:
+            initializer["command"] = command
         trainer = {
             "name": PYTORCH_CONTAINER,
             "image": self.trainer_image or os.environ.get(_TRAINER_VARIABLE) or _TRAINER_IMAGE,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import dataclasses
+import functools
 import secrets
 import sys
 import weakref
@@ -38,7 +39,6 @@ from katib.engine.ledger import Ledger
 from katib.engine.status import over, with_trial_lists
 from katib.engine.trial_document import trial_resource
 from katib.errors import (
-    Conflict,
     Denied,
     InvalidExperiment,
     InvalidInput,
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from katib.api.experiment import Experiment
     from katib.client.back_end import BackEnd
     from katib.client.metric_logs import MetricLog
+    from katib.client.models import V1beta1TrialSpec
     from katib.client.views.progress import ProgressView
     from katib.engine.trial import TrialRecord
     from katib.experiments.protocol import Changes, Experiments, Volumes
@@ -267,6 +268,7 @@ class KatibClient:
         resume_policy: str | None = None,
         interpreter: str | None = None,
         storage_initializer_image: str | None = None,
+        storage_initializer_command: Sequence[str] | None = None,
         trainer_image: str | None = None,
         trainer_command: Sequence[str] | None = None,
     ) -> V1beta1Experiment:
@@ -329,6 +331,7 @@ class KatibClient:
             interpreter: The Python that runs trials; by default this one with backend ``local``, and the image's ``python`` elsewhere.
             storage_initializer_image: Brings model and data onto the volume; by default what STORAGE_INITIALIZER_IMAGE names, else
                 Kubeflow's.
+            storage_initializer_command: What that image is to run; by default what it runs by itself.
             trainer_image: Trains the model; by default what TRAINER_TRANSFORMER_IMAGE names, else Kubeflow's.
             trainer_command: What that image is to run; by default what Kubeflow's runs.
 
@@ -387,6 +390,7 @@ class KatibClient:
                     **external,
                     storage_config=storage_config,
                     initializer_image=storage_initializer_image,
+                    initializer_command=storage_initializer_command,
                     trainer_image=trainer_image,
                     trainer_command=trainer_command,
                 )
@@ -427,7 +431,7 @@ class KatibClient:
             )
         try:
             return self.create_experiment(document, where)
-        except (Conflict, Denied, InvalidInput, Unauthenticated):
+        except (Denied, InvalidInput, Unauthenticated):  # not Conflict: the other experiment of the name may use it
             if made:
                 volumes.release(where, tuning.name)
             raise
@@ -923,7 +927,9 @@ def _told(experiment: Experiment) -> V1beta1Experiment:
 
 
 def _trial_told(record: TrialRecord, experiment: Experiment) -> V1beta1Trial:
-    return katib_model(trial_resource(record, experiment, job=_job_of(record, experiment)))  # type: ignore[return-value] # Katib's then
+    told = cast("V1beta1Trial", katib_model(trial_resource(record, experiment)))
+    cast("V1beta1TrialSpec", told.spec).make_run_spec_by(functools.partial(_job_of, record, experiment))
+    return told
 
 
 def _job_of(record: TrialRecord, experiment: Experiment) -> dict[str, Any] | None:

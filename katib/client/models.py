@@ -8,7 +8,7 @@ that is wrong with it is said at once. What ``KatibClient`` returns is made of t
 from __future__ import annotations
 
 import pprint
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from typing_extensions import override
 
@@ -19,6 +19,9 @@ from katib.api.suggestion import Suggestion, SuggestionSpec, SuggestionStatus, T
 from katib.api.trial import EarlyStoppingRule, Trial, TrialSpec, TrialStatus
 from katib.client.documents import document_of
 from katib.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "KatibModel",
@@ -69,6 +72,7 @@ __all__ = [
 _Model = TypeVar("_Model", bound=ApiModel)
 _TWINS: Final[dict[type[ApiModel], type[KatibModel]]] = {}
 """Katib's model for each of ours."""
+_MAKE: Final = "_make_run_spec"
 _METADATA: Final = {
     "deletion_grace_period_seconds": "deletionGracePeriodSeconds",
     "finalizers": "finalizers",
@@ -318,7 +322,25 @@ class V1beta1Experiment(KatibModel, api.Experiment):
 
 
 class V1beta1TrialSpec(KatibModel, TrialSpec):
-    """What a trial runs."""
+    """What a trial runs; the job of one that a client returns is made when somebody looks at ``run_spec``."""
+
+    __hash__ = None  # type: ignore[assignment] # as of every model
+
+    def make_run_spec_by(self, make: Callable[[], dict[str, Any] | None]) -> None:
+        """Have the job made later, and only if it is asked for: there may be ten thousand trials, and few are looked at."""
+        self.__dict__.pop("run_spec", None)
+        object.__setattr__(self, "__pydantic_private__", {_MAKE: make})
+
+    def __getattr__(self, name: str) -> Any:
+        make = None if name != "run_spec" else (self.__pydantic_private__ or {}).get(_MAKE)
+        if make is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self.__dict__["run_spec"] = made = make()
+        return made
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, V1beta1TrialSpec) and self.to_dict() == other.to_dict()
 
 
 class V1beta1TrialStatus(KatibModel, TrialStatus):

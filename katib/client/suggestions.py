@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from katib.api.base import KeyValue, ObjectMeta
 from katib.api.experiment import AlgorithmSpec
 from katib.api.suggestion import Suggestion, SuggestionSpec, SuggestionStatus, TrialAssignment
 from katib.engine.conditions import with_condition
+from katib.engine.status import FINAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from katib.api.base import Condition
-    from katib.api.experiment import Experiment
+    from katib.api.experiment import Experiment, ExperimentStatus
     from katib.engine.trial import TrialRecord
 
 __all__ = ["suggestion_resource"]
-
-_CONDITIONS: Final = {
-    "Created": ("SuggestionCreated", "Suggestion is created"),
-    "Running": ("SuggestionRunning", "Suggestion is running"),
-    "Succeeded": ("Experiment is succeeded", "Suggestion is succeeded"),
-    "Failed": ("SuggestionFailed", "Suggestion has failed"),
-}
-"""Katib's reasons and messages, by the experiment's own conditions."""
 
 
 def suggestion_resource(experiment: Experiment, trials: Sequence[TrialRecord]) -> Suggestion:
     """Return the v1beta1 Suggestion of an experiment, made of its trials."""
     spec, meta, status = experiment.spec, experiment.metadata, experiment.status
-    conditions: list[Condition] = []
-    for condition in status.conditions if status else []:
-        known = _CONDITIONS.get(condition.type) if condition.status == "True" else None
-        if known is not None and condition.last_transition_time:
-            conditions = with_condition(conditions, condition.type, *known, condition.last_transition_time)
+    conditions = _conditions(status)
     points = [
         TrialAssignment(
             name=record.name,
@@ -67,3 +56,21 @@ def suggestion_resource(experiment: Experiment, trials: Sequence[TrialRecord]) -
             conditions=conditions,
         ),
     )
+
+
+def _conditions(status: ExperimentStatus | None) -> list[Condition]:
+    """Return what has happened, in Katib's words: it is done with when the experiment is over, however that ended."""
+    found: list[Condition] = []
+    for condition in status.conditions if status else []:
+        at = condition.last_transition_time
+        if at is None:
+            continue
+        if condition.type == "Created":
+            found = with_condition(found, "Created", "SuggestionCreated", "Suggestion is created", at)
+        elif condition.type == "Running" and condition.status == "True":
+            found = with_condition(found, "Running", "SuggestionRunning", "Suggestion is running", at)
+        elif condition.type in FINAL and condition.status == "True":
+            not_running = ("Suggestion is succeeded", "Suggestion is not running")
+            found = with_condition(found, "Running", *not_running, at, status="False")
+            found = with_condition(found, "Succeeded", "Experiment is succeeded", "Suggestion is succeeded", at)
+    return found

@@ -383,7 +383,8 @@ class ExperimentController:
             self._write_suggestion(key, state)
             document = experiment_status(after, state.experiment.spec, state.ledger, waiting=waiting)
             if document != (state.written_status or resource.get("status")):
-                self._parts.write_status(kinds.EXPERIMENTS, key, document)
+                # Read at once: when it is over its state goes, and what the watch has not brought yet would begin it again.
+                self._parts.experiments.put(self._parts.write_status(kinds.EXPERIMENTS, key, document))
             state.written_status, state.written_wait, state.unwritten = document, waiting, False
             self._parts.recorder.experiment(state.experiment)
 
@@ -400,7 +401,7 @@ class ExperimentController:
         old = state.written_suggestion or {}
         if old.get("spec") != wanted["spec"] or old.get("metadata") != wanted["metadata"]:
             self._parts.client.apply(kinds.SUGGESTIONS, wanted, field_manager=kinds.FIELD_MANAGER)
-        self._parts.write_status(kinds.SUGGESTIONS, key, status)
+        self._parts.suggestion_objects.put(self._parts.write_status(kinds.SUGGESTIONS, key, status))
         state.written_suggestion = {**wanted, "status": status}
 
     def _set_status(self, state: SearchState, status: ExperimentStatus) -> None:
@@ -465,7 +466,8 @@ class ExperimentController:
         kept = [condition for condition in conditions if condition.type != "Failed"]
         conditions = with_condition(kept, "Failed", "InvalidExperiment", said, _now())
         document = status.model_copy(update={"conditions": conditions}).to_document()
-        self._parts.write_status(kinds.EXPERIMENTS, (metadata["namespace"], metadata["name"]), document)
+        key = (metadata["namespace"], metadata["name"])
+        self._parts.experiments.put(self._parts.write_status(kinds.EXPERIMENTS, key, document))
         self._parts.events.record(dict(resource), "InvalidExperiment", said, kind="Warning")
         self._parts.metrics.experiment_is(metadata["namespace"], "Failed")
 

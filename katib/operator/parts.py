@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from katib.kube.resource import Resource
     from katib.kube.work_queue import WorkQueue
     from katib.operator.checkpoint_claims import CheckpointClaims
+    from katib.operator.gone_pods import GonePods
     from katib.operator.job_watches import JobWatches
     from katib.operator.operator_metrics import OperatorMetrics
     from katib.operator.recorder import Recorder
@@ -45,6 +46,7 @@ class Parts:
     trials: Reflector
     suggestion_objects: Reflector
     pods: Reflector
+    gone_pods: GonePods
     jobs: JobWatches
     experiment_queue: WorkQueue[Key]
     trial_queue: WorkQueue[Key]

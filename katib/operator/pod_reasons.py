@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.template.checkpoint_mount import CHECKPOINT_CONTAINER
@@ -10,10 +11,12 @@ from katib.template.checkpoint_mount import CHECKPOINT_CONTAINER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["collector_report", "compact_pod", "disruption_of", "failure_of", "place_of", "waiting_of"]
+__all__ = ["collector_report", "compact_pod", "disruption_of", "failure_of", "has_word", "place_of", "waiting_of"]
 
 _STARTING: Final = ("ContainerCreating", "PodInitializing")
 _LONGEST: Final = 500
+_SIGNALLED: Final = (130, 137, 143)
+"""Exit codes of what was ended by INT, KILL or TERM."""
 
 
 def compact_pod(pod: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +51,8 @@ def waiting_of(pods: Iterable[Mapping[str, Any]]) -> tuple[str, str] | None:
 def failure_of(pods: Sequence[Mapping[str, Any]], primary: str | None) -> str:
     """Return what the pods of a failed trial say: exit codes, out of memory, eviction; empty where they say nothing."""
     said = []
-    for pod in sorted(pods, key=lambda each: each["metadata"].get("creationTimestamp") or "", reverse=True):
+    newest_first = sorted(pods, key=lambda each: each["metadata"].get("creationTimestamp") or "", reverse=True)
+    for pod in sorted(newest_first, key=_was_told_to_end):  # with the others of its job, for the one that failed
         status, name = pod.get("status") or {}, pod["metadata"]["name"]
         if status.get("reason"):
             said.append(f"Pod {name}: {status['reason']} {status.get('message') or ''}".strip())
@@ -57,8 +61,11 @@ def failure_of(pods: Sequence[Mapping[str, Any]], primary: str | None) -> str:
             ours = container["name"].startswith(CHECKPOINT_CONTAINER)
             if ended and ended.get("exitCode") and (primary is None or ours or container["name"] == primary):
                 reason = f" ({ended['reason']})" if ended.get("reason") not in (None, "Error") else ""
+                whose = f" of pod {name}" if len(pods) > 1 else ""
                 tail = f": {ended['message'].strip()}" if ended.get("message") else ""
-                said.append(f"container {container['name']} ended with exit code {ended['exitCode']}{reason}{tail}")
+                said.append(
+                    f"container {container['name']}{whose} ended with exit code {ended['exitCode']}{reason}{tail}"
+                )
         if said:
             break
     return _cut("; ".join(said))
@@ -84,6 +91,35 @@ def place_of(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     if node := (newest.get("spec") or {}).get("nodeName"):
         place["node"] = node
     return place
+
+
+def _was_told_to_end(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod's containers ended by a signal after somebody had deleted the pod."""
+    metadata = pod["metadata"]
+    if not metadata.get("deletionTimestamp"):
+        return False
+    grace = timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)
+    deleted = datetime.fromisoformat(metadata["deletionTimestamp"]) - grace
+    ends = [
+        (container.get("state") or {}).get("terminated") or {} for container in _containers(pod.get("status") or {})
+    ]
+    return not any(
+        end.get("exitCode")
+        and (
+            end["exitCode"] not in _SIGNALLED
+            or end.get("reason") == "OOMKilled"
+            or (end.get("finishedAt") and datetime.fromisoformat(end["finishedAt"]) < deleted)
+        )
+        for end in ends
+    )
+
+
+def has_word(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod has ended, or a container of it, so that there may be a reason or a report."""
+    status = pod.get("status") or {}
+    return status.get("phase") in ("Succeeded", "Failed") or any(
+        (container.get("state") or {}).get("terminated") for container in _containers(status)
+    )
 
 
 def collector_report(pods: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

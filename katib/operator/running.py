@@ -17,6 +17,7 @@ from katib.kube.work_queue import WorkQueue
 from katib.operator import kinds
 from katib.operator.checkpoint_claims import CheckpointClaims, checkpoint_mount
 from katib.operator.experiment_controller import ExperimentController
+from katib.operator.gone_pods import GonePods
 from katib.operator.job_watches import JobWatches
 from katib.operator.katib_config import KatibConfig
 from katib.operator.operator_metrics import OperatorMetrics
@@ -31,7 +32,7 @@ from katib.operator.starts import Starts
 from katib.operator.store_access import StoreAccess
 from katib.operator.suggestion_services import SuggestionServices
 from katib.operator.trial_controller import TrialController
-from katib.operator.trial_objects import compact, record_of
+from katib.operator.trial_objects import compact, is_final, record_of
 from katib.operator.vanished import Vanished
 from katib.operator.workers import Workers
 from katib.rpc.store_client import StoreClient
@@ -108,6 +109,7 @@ class Operator:
             trials=self._reflector(kinds.TRIALS, self._trial_changed, keep=compact),
             suggestion_objects=self._reflector(kinds.SUGGESTIONS, self._suggestion_changed),
             pods=self._reflector(PODS, self._pod_changed, selector=kinds.TRIAL_LABEL, keep=compact_pod),
+            gone_pods=GonePods(),
             jobs=JobWatches(client, namespace=settings.namespace, on_change=self._job_changed),
             experiment_queue=experiments,
             trial_queue=trials,
@@ -356,9 +358,13 @@ class Operator:
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         one = new or old or {}
         if self._leading.is_set():
-            for key in _trials_of_pod(one):
-                namespace, _, name = key.partition("/")
-                self.parts.trial_queue.add((namespace, name))
+            for place in _trials_of_pod(one):
+                namespace, _, name = place.partition("/")
+                key = (namespace, name)
+                trial = self.parts.trials.get(*key)
+                if new is None and trial is not None and not is_final(trial):
+                    self.parts.gone_pods.remember(key, one)
+                self.parts.trial_queue.add(key)
 
     def _failed(self, cache: Reflector) -> Callable[[Key, KatibError], None]:
         """Return who tells, on an object, why it could not be looked at."""

@@ -92,6 +92,7 @@ class TrialController:
         trial = self._parts.trials.get(*key)
         if trial is None or trial["metadata"].get("deletionTimestamp"):
             self._parts.starts.used(key)
+            self._parts.gone_pods.forget(key)
             return None
         record = record_of(trial)
         if record is None:
@@ -172,6 +173,7 @@ class TrialController:
             spec.pop("ttlSecondsAfterFinished", None)  # who reads its end takes it away
         self._parts.checkpoint_claims.ensure(experiment, job)
         self._parts.recorder.run(name, job=trial["spec"].get("runSpec"))
+        self._parts.gone_pods.forget(look.key)  # they were another attempt's
         try:
             made: dict[str, Any] = self._parts.client.create(resource, job, field_manager=kinds.FIELD_MANAGER)
         except Conflict:
@@ -220,7 +222,8 @@ class TrialController:
             return self._progress(look, pods)
         if judged.kind == "failed":
             # A pod that was evicted is gone by the time its job has failed for it.
-            noted = (self._disrupted.get(record.name, ""), failure_of(pods, spec.get("primaryContainerName")))
+            failure = failure_of([*pods, *self._parts.gone_pods.of(look.key)], spec.get("primaryContainerName"))
+            noted = (self._disrupted.get(record.name, ""), failure)
             if said := "; ".join(filter(None, noted)):
                 judged = replace(judged, message=f"{judged.message} ({said})" if judged.message else said)
         return self._finish(look, judged, pods)
@@ -248,7 +251,7 @@ class TrialController:
         if any((pod.get("status") or {}).get("phase") == "Running" for pod in pods):
             self._parts.recorder.run(record.name, place=place_of(pods))
         waiting = waiting_of(pods)
-        if waiting is None and (job.get("spec") or {}).get("suspend") is True:
+        if waiting is None and _is_suspended(job):
             waiting = "JobSuspended", "Its job is suspended, such as by a queue that has no room for it yet"
         if waiting is None:
             self._waits.pop(record.name, None)
@@ -271,7 +274,7 @@ class TrialController:
             limit = f"for at most {timeout} (trialTimeout)" if timeout else "without a limit (no trialTimeout)"
         message = f"{said}; waited for {limit}"
         if (record.reason, record.message) != (reason, message):
-            if record.stopping is None:  # else its order stands there
+            if record.state is TrialState.RUNNING or record.stopping is None:
                 self._write(look, replace(record, reason=reason, message=message))
             trial = self._parts.trials.get(*look.key)
             if trial is not None:
@@ -285,7 +288,8 @@ class TrialController:
     ) -> float | None:
         record, experiment = look.record, look.experiment
         ended = self._ended.setdefault(record.name, _now())
-        report = collector_report(pods)
+        left = self._parts.gone_pods.of(look.key)
+        report = collector_report(pods) or collector_report(left)
         if report.get("stopped") and record.stopping is None and judged.kind == "succeeded":
             said = f"Trial is early stopped: {report['stopped']}"
             record = replace(record, stopping=TrialState.EARLY_STOPPED, reason="TrialEarlyStopped", message=said)
@@ -304,7 +308,7 @@ class TrialController:
             experiment.spec,
             now=_now(),
             ended=ended,
-            metrics_complete=gone or bool(report) or _is_complete(pods) or _is_pushed(experiment),
+            metrics_complete=gone or bool(report) or _is_complete(pods or left) or _is_pushed(experiment),
             evidence=[str(line) for line in report.get("evidence") or ()],
             policy=KUBERNETES,
         )
@@ -322,6 +326,7 @@ class TrialController:
         self._ended.pop(record.name, None)
         self._waits.pop(record.name, None)
         self._disrupted.pop(record.name, None)
+        self._parts.gone_pods.forget(key)
         warns = record.state in (TrialState.FAILED, TrialState.METRICS_UNAVAILABLE)
         reason = record.reason.partition(".")[0]
         self._parts.events.record(dict(trial), reason, record.message, kind="Warning" if warns else "Normal")
@@ -377,6 +382,21 @@ def _final(record: TrialRecord) -> TrialRecord:
 
 def _failed(record: TrialRecord, reason: str, said: str) -> TrialRecord:
     return replace(record, state=TrialState.FAILED, finished=_now(), reason=reason, message=said)
+
+
+def _is_suspended(job: Mapping[str, Any]) -> bool:
+    """Whether a job is told to wait: where its kind says so, or where most kinds do."""
+    kind = trial_kind(job.get("apiVersion"), job.get("kind"))
+    wanted: Any = True
+    path = "spec.suspend"
+    if kind is not None:
+        if kind.suspend is None:
+            return False
+        path, wanted = kind.suspend, kind.suspend_value
+    found: Any = job
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return bool(found == wanted)
 
 
 def _is_of(job: Mapping[str, Any], trial: Mapping[str, Any]) -> bool:

@@ -310,15 +310,16 @@ class ExperimentsContract(ExperimentsPlace):
         experiments.edit_budget(self.namespace, "search", Budget(max_trial_count=3), request_id="e-1")
         self.wait_for(experiments, "search", "Succeeded")
         experiments.edit_budget(self.namespace, "search", Budget(max_trial_count=3), request_id="e-1")
-        for call in (
+        others: tuple[Callable[[], object], ...] = (
             lambda: experiments.edit_budget(self.namespace, "search", Budget(max_trial_count=4), request_id="e-1"),
             lambda: experiments.resume(self.namespace, "search", max_trials=4, request_id="r-1"),
             lambda: experiments.resume(self.namespace, "search", max_trials=4, request_id="s-1"),
             lambda: experiments.resume(self.namespace, "search", max_trials=4, request_id="c-1"),
             lambda: experiments.stop(self.namespace, "search", at_once=True, request_id="s-1"),
-        ):
+        )
+        for other in others:
             with pytest.raises(Conflict, match=r"request.id '.-1' was used for another request"):
-                call()
+                other()
         assert experiments.get(self.namespace, "search").spec.max_trial_count == 3
         assert len(experiments.trials(self.namespace, "search")) == 3
         for _ in range(2):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,12 @@ def most_memory(pid: int) -> float:
     """Return the most memory that a process has ever had, in MiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def processor_time(pid: int) -> float:
+    """Return how much processor time a process has used, in milliseconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1_000 / os.sysconf("SC_CLK_TCK")
 
 
 def search(name: str, trials: int, parallel: int) -> wire.CreateExperimentRequest:
@@ -185,7 +192,7 @@ async def run_trials(stub: ExperimentsStub, name: str, client: str, seconds: lis
         seconds.append(time.perf_counter() - started)
 
 
-async def asking(address: str) -> list[Row]:
+async def asking(address: str, pid: int) -> list[Row]:
     """Measure ask and tell, alone and by several at a time."""
     async with contextlib.AsyncExitStack() as stack:
         stubs = [
@@ -194,8 +201,10 @@ async def asking(address: str) -> list[Row]:
         ]
         await stubs[0].CreateExperiment(search("alone", ALONE, 1))
         alone: list[float] = []
+        used = [processor_time(pid)]
         await run_trials(stubs[0], "alone", "only", alone, ALONE)
         alone.sort()
+        used.append(processor_time(pid))
         await stubs[0].CreateExperiment(search("together", TRIALS, CLIENTS))
         together: list[float] = []
         started = time.perf_counter()
@@ -203,10 +212,13 @@ async def asking(address: str) -> list[Row]:
             *(run_trials(stub, "together", f"c{number}", together, TRIALS) for number, stub in enumerate(stubs))
         )
         rate = len(together) / (time.perf_counter() - started)
+        used.append(processor_time(pid))
     return [
         ("ask and tell, 1 client: ask for a trial and complete it: p50", 1000 * alone[len(alone) // 2], "ms", "<= 8"),
         ("ask and tell, 1 client: p95", 1000 * alone[len(alone) * 95 // 100], "ms", ""),
         (f"ask and tell, {CLIENTS} clients", rate, "trials/s", ">= 300"),
+        ("  processor time of the server for a trial, 1 client", (used[1] - used[0]) / len(alone), "ms", ""),
+        (f"  the same, {CLIENTS} clients", (used[2] - used[1]) / len(together), "ms", ""),
     ]
 
 
@@ -215,8 +227,8 @@ def measure() -> list[Row]:
     rows: list[Row] = []
     with served() as (address, pid):
         rows += asyncio.run(watching(address, pid))
-    with served() as (address, _):
-        rows += asyncio.run(asking(address))
+    with served() as (address, pid):
+        rows += asyncio.run(asking(address, pid))
     return rows
 
 

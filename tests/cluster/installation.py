@@ -184,13 +184,21 @@ def _alone():
 
 @contextlib.contextmanager
 def installing(
-    kubernetes, folder, *, claims=(), prepare=lambda _installation: None, patches=lambda _namespace: (), **options
+    kubernetes,
+    folder,
+    *,
+    own_trials=False,
+    claims=(),
+    prepare=lambda _installation: None,
+    patches=lambda _namespace: (),
+    **options,
 ):
     """An installation that is ready, and goes when this is left; further options are those of ``Installation``.
 
     Args:
         kubernetes: The cluster.
         folder: For the kustomization and for what is on volumes.
+        own_trials: Whether experiments are in the installation's own namespace.
         claims: The names of the claims for volumes that it makes.
         prepare: What a user does before applying the overlay.
         patches: Those of an installation in a namespace.
@@ -200,7 +208,9 @@ def installing(
             pytest.skip("Katib is installed in this cluster, and would be changed")
         with (
             kubernetes.namespace("install", labels=RESTRICTED) as namespace,
-            kubernetes.namespace("install-trials", labels=RESTRICTED) as trials,
+            contextlib.nullcontext(namespace)
+            if own_trials
+            else kubernetes.namespace("install-trials", labels=RESTRICTED) as trials,
             _volumes(kubernetes, folder, namespace, claims),
         ):
             made = Installation(kubernetes, folder, namespace, trials, patches=patches(namespace), **options)

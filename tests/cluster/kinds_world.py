@@ -2,8 +2,10 @@
 
 import base64
 import contextlib
+import os
 import socket
 
+import pytest
 from bench_pods import HOST
 from cluster_access import find_cluster
 from measured_operator import MeasuredOperator
@@ -12,6 +14,10 @@ from singlenode.controllers import CATALOGUE, QUEUED, Controllers
 from singlenode.images import image_name
 from singlenode.lifecycle import Cluster
 
+OPT_IN = [
+    pytest.mark.xdist_group("kinds"),  # there is one run of controllers at a time
+    pytest.mark.skipif("KATIB_E2E_KINDS" not in os.environ, reason="trials of more kinds: `make e2e-kinds` runs them"),
+]
 LR = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.01", "max": "0.1"}}
 
 TRAIN = "import sys, time\nfor step in range(3): print('loss=' + sys.argv[1], flush=True); time.sleep(0.2)\n"
@@ -198,6 +204,13 @@ class KindsWorld:
             "nothing is left",
             seconds,
         )
+
+    def check_succeeded(self, name, trials=2):
+        """Check that an experiment's trials have what their primary pods printed, and nothing of the others."""
+        end, found = self.over(name)
+        assert end["type"] == "Succeeded", (end, self.messages(name))
+        assert [state_of(trial) for trial in found] == ["Succeeded"] * trials, self.messages(name)
+        assert [loss_of(trial) for trial in found] == [given(trial) for trial in found]
 
     def messages(self, name):
         """Return the current condition of each trial of an experiment."""

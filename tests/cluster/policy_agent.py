@@ -33,11 +33,8 @@ def enforced(kubernetes, namespace, log):
     if kubernetes.kubeconfig.absolute() != layout.kubeconfig.absolute():
         pytest.skip("NetworkPolicies are enforced on this machine's own cluster; what another one does is not known")
     program = _built(layout)
-    environment = {
-        **os.environ,
-        CLUSTER_MARK: str(layout.folder),
-        PART_MARK: "network-policies",
-    }  # goes with the cluster
+    # A part of the cluster, which nobody takes for a stranger in its network and which goes with it.
+    environment = {**os.environ, CLUSTER_MARK: str(layout.folder), PART_MARK: "network-policies"}
     words = [*network.INSIDE, program, f"--kubeconfig={layout.kubeconfig}", f"--node={NODE}", f"--queue={_QUEUE}"]
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(log.open("w"))

@@ -528,6 +528,27 @@ def katib_client(place, namespace):
         yield client
 
 
+def test_what_a_client_returns_is_what_the_cluster_has(katib_client, place, namespace):
+    document = experiment(trials=2, parallel=2)
+    document["spec"]["resumePolicy"] = "LongRunning"
+    katib_client.create_experiment(document, namespace)
+    done = katib_client.wait_for_experiment_condition("search")
+    trials = katib_client.list_trials("search")
+    assert set(done.status.succeeded_trial_list) == {each.metadata.name for each in trials}
+    for trial in trials:
+        there = place.client.get(kinds.TRIALS, trial.metadata.name, namespace)["spec"]["runSpec"]
+        assert trial.spec.run_spec["spec"] == there["spec"]
+    suggestion = katib_client.get_suggestion("search")
+    there = place.client.get(kinds.SUGGESTIONS, "search", namespace)
+    assert suggestion.metadata.uid == there["metadata"]["uid"]
+    assert suggestion.metadata.owner_references[0]["kind"] == "Experiment"
+    # Two trials more are asked for: what is waited for then is not the end that was there before.
+    with pytest.raises(InvalidExperiment, match="must be more than the 2 trials there are"):
+        katib_client.edit_experiment_budget("search", max_trial_count=1)
+    katib_client.edit_experiment_budget("search", max_trial_count=4)
+    assert katib_client.wait_for_experiment_condition("search").status.trials_succeeded == 4
+
+
 def test_an_experiment_is_deleted_as_the_options_say(katib_client, place, namespace):
     katib_client.create_experiment(experiment(rule=RULES["long"]), namespace)
     uid = katib_client.get_experiment("search").metadata.uid

@@ -1,4 +1,4 @@
-"""The overlay ``external-db``: a search over a database server that is there, and goes away in the middle for a while."""
+"""Overlays ``external-db`` and ``leader-election``: a search over a database server that goes away in the middle, as does who leads."""
 
 import os
 
@@ -40,9 +40,8 @@ class Mariadb(MariadbServer):
         self.start(arguments=["--bind-address=0.0.0.0"])
 
 
-@pytest.fixture(params=[Postgresql, Mariadb])
-def server(request):
-    kind = request.param
+@pytest.fixture
+def server(kind):
     if kind.missing():
         pytest.skip(kind.missing())
     with kind(durable=True) as running:
@@ -70,7 +69,16 @@ def trained(installation):
     return [pod for pod in pods if last in logs[pod]]
 
 
-def test_a_database_server_beside_the_cluster(kubernetes, server, tmp_path):
+def lead(installation):
+    """Return the name of the operator's pod that leads."""
+    lease = installation.kubernetes.get("lease/katib-operator", "--namespace", installation.namespace)
+    holder = lease["spec"].get("holderIdentity") or ""
+    names = [pod["metadata"]["name"] for pod in installation.pods("operator")]
+    return next((name for name in names if holder.startswith(name)), "")
+
+
+@pytest.mark.parametrize(("overlay", "kind"), [("external-db", Postgresql), ("leader-election", Mariadb)])
+def test_a_database_server_beside_the_cluster(kubernetes, overlay, server, tmp_path):
     here = server.new_database()
     there = here.replace("@127.0.0.1:", f"@{HOST}:")
 
@@ -78,7 +86,7 @@ def test_a_database_server_beside_the_cluster(kubernetes, server, tmp_path):
         place = ("--namespace", installation.namespace)
         kubernetes.kubectl("create", "secret", "generic", "katib-database", f"--from-literal=url={there}", *place)
 
-    with installing(kubernetes, tmp_path.resolve(), overlay="external-db", prepare=prepare) as installation:
+    with installing(kubernetes, tmp_path.resolve(), overlay=overlay, prepare=prepare) as installation:
         assert len(installation.pods("store")) == 2
         installation.start("search", epochs=EPOCHS, seconds_per_epoch=1)
         kubernetes.wait_for(
@@ -90,6 +98,12 @@ def test_a_database_server_beside_the_cluster(kubernetes, server, tmp_path):
         kubernetes.wait_for(
             lambda: len(trained(installation)) >= 2, what="trainers are done meanwhile", namespace=installation.trials
         )
+        if overlay == "leader-election":
+            first = lead(installation)
+            kubernetes.kubectl("delete", f"pod/{first}", "--namespace", installation.namespace, "--wait=false")
+            kubernetes.wait_for(
+                lambda: lead(installation) not in {"", first}, what="another leads", namespace=installation.namespace
+            )
         server.begin()
         installation.check_success("search")
         found = points(server, here)

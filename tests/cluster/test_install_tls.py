@@ -180,6 +180,6 @@ def test_the_api_server_calls_the_webhook(certified):
         },
     }
     said = kubernetes.kubectl(
-        "create", "--dry-run=server", "--output=jsonpath={..initContainers..name}", "--filename=-", stdin=pod
+        "create", "--dry-run=server", "--output=jsonpath={.spec.initContainers[*].name}", "--filename=-", stdin=pod
     )
     assert said == "katib-collector"

@@ -101,6 +101,8 @@ class TestExperiments:
         assert found.metadata.namespace == client.namespace == "default"
         assert found.spec.max_trial_count == 3
         assert found.status.trials_succeeded == 3
+        assert set(found.status.succeeded_trial_list) == {one.metadata.name for one in client.list_trials(finished)}
+        assert found.status.failed_trial_list == []
         assert finished in [one.metadata.name for one in client.list_experiments()]
         assert client.list_experiments("elsewhere") == []
 
@@ -230,6 +232,12 @@ class TestTrials:
             assert trial.metadata.labels["katib.kubeflow.org/experiment"] == finished
             assert trial.status.conditions[-1].type == "Succeeded"
             assert trial.status.observation.metrics[0].latest == trial.spec.parameter_assignments[0].value
+            assert isinstance(trial.spec.parameter_assignments[0], katib.V1beta1ParameterAssignment)
+            assert isinstance(trial.status.conditions[0], katib.V1beta1TrialCondition)
+            job = trial.spec.run_spec
+            assert (job["kind"], job["metadata"]["name"]) == ("Job", trial.metadata.name)
+            words = job["spec"]["template"]["spec"]["containers"][0]["command"]
+            assert words[-1] == trial.spec.parameter_assignments[0].value
         assert client.get_trial(trials[0].metadata.name).to_document() == trials[0].to_document()
         everywhere = {trial.metadata.name for trial in client.list_trials()}
         assert everywhere >= {trial.metadata.name for trial in trials}
@@ -255,6 +263,11 @@ class TestTrials:
         assert suggestion.spec.algorithm.algorithm_name == "random"
         assert suggestion.status.suggestion_count == 3
         assert suggestion.status.suggestions[0].parameter_assignments[0].name == "x"
+        assert [(one.type, one.status, one.reason) for one in suggestion.status.conditions] == [
+            ("Created", "True", "SuggestionCreated"),
+            ("Running", "False", "Suggestion is succeeded"),
+            ("Succeeded", "True", "Experiment is succeeded"),
+        ]
         listed = client.list_suggestions()
         assert {one.kind for one in listed} == {"Suggestion"}
         assert finished in [one.metadata.name for one in listed]

@@ -149,6 +149,34 @@ def test_a_deletion_that_was_killed_goes_on_and_means_no_other_experiment(server
     experiments.delete(TEAM, "first")
 
 
+def test_a_change_whose_answer_is_not_kept_is_not_made_either(server, monkeypatch):
+    experiments = server.experiments
+    made = experiments.create(TEAM, by_callers())
+
+    def killed(*_):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.store, "keep_answer", killed)
+        for call in (
+            lambda: experiments.create(TEAM, by_callers("other"), request_id="c-1"),
+            lambda: experiments.edit_budget(TEAM, "search", Budget(max_trial_count=7), request_id="e-1"),
+            lambda: experiments.stop(TEAM, "search", at_once=True, request_id="s-1"),
+            lambda: experiments.delete(TEAM, "search", request_id="d-1"),
+        ):
+            with pytest.raises(KilledError):
+                call()
+    experiments = server.again()
+    with pytest.raises(NotFound):
+        experiments.get(TEAM, "other")
+    found = experiments.get(TEAM, "search")
+    assert (found.metadata.uid, found.spec) == (made.metadata.uid, made.spec)
+    assert server.store.requests(made.metadata.uid) == []
+    assert experiments.create(TEAM, by_callers("other"), request_id="c-1").metadata.name == "other"
+    for name in ("search", "other"):
+        experiments.delete(TEAM, name)
+
+
 def test_what_failed_has_changed_nothing_and_may_be_asked_for_again(server):
     experiments = server.experiments
     with pytest.raises(NotFound):

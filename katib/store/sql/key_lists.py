@@ -74,12 +74,17 @@ class ByLists:
     def _execute(
         self, connection: Connection, lists: Mapping[str, Sequence[Any]], values: Mapping[str, Any]
     ) -> CursorResult[Any]:
+        statement, given = self.prepared(lists)
+        return connection.execute(statement, {**values, **given})
+
+    def prepared(self, lists: Mapping[str, Sequence[Any]]) -> tuple[Executable, Mapping[str, Any]]:
+        """Return the statement for lists of this length, and their parameters."""
         length = max(map(len, lists.values()))
         size = next((size for size in _SHORT if size >= length), None)
         if size is None:
             if self._long is None:
                 self._long = self._make(_in_any)
-            return connection.execute(self._long, {**values, **lists})
+            return self._long, lists
         statement = self._short.get(size)
         if statement is None:
             statement = self._short[size] = self._make(partial(_in_some, size))
@@ -88,7 +93,7 @@ class ByLists:
             for name, each in lists.items()
             for number in range(size)
         }
-        return connection.execute(statement, {**values, **given})
+        return statement, given
 
 
 def _in_some(size: int, column: ColumnElement[Any], name: str, /) -> ColumnElement[bool]:

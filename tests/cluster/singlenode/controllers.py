@@ -130,11 +130,14 @@ CATALOGUE = {
         ),
         Controller(
             "kueue",
-            f"queues for Jobs, PyTorchJobs and JobSets (Kueue 0.17) of namespaces labelled {next(iter(QUEUED))}=yes",
+            f"queues for Jobs and PyTorchJobs (Kueue 0.17) of namespaces labelled {next(iter(QUEUED))}=yes",
             "kueue",
             {"sigs.k8s.io/kueue": "config/components/crd/bases/*.yaml"},
             port=9443,
-            webhooks=(_Webhook("/mutate-batch-v1-job", "batch", "v1", "jobs", QUEUED),),
+            webhooks=(
+                _Webhook("/mutate-batch-v1-job", "batch", "v1", "jobs", QUEUED),
+                _Webhook("/mutate-kubeflow-org-v1-pytorchjob", "kubeflow.org", "v1", "pytorchjobs", QUEUED),
+            ),
         ),
     )
 }
@@ -405,7 +408,7 @@ def _kueue(certificates: Path, port: int) -> dict[str, Any]:
         "leaderElection": {"leaderElect": False},
         "internalCertManagement": {"enable": False},
         "managedJobsNamespaceSelector": {"matchLabels": QUEUED},
-        "integrations": {"frameworks": ["batch/job", "kubeflow.org/pytorchjob", "jobset.x-k8s.io/jobset"]},
+        "integrations": {"frameworks": ["batch/job", "kubeflow.org/pytorchjob"]},
     }
 
 

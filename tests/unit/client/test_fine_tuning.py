@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import enum
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +25,8 @@ from katib.template.collection_check import collection_problems
 from katib.template.render import render
 from katib.template.source import LocalConfigMaps
 
-KATIBS = Path(__file__).resolve().parents[2] / "fixtures" / "katib-sdk" / "fine-tuning.yaml"
+ROOT = Path(__file__).resolve().parents[3]
+KATIBS = ROOT / "tests" / "fixtures" / "katib-sdk" / "fine-tuning.yaml"
 MODEL = katib.HuggingFaceModelParams(
     "hf://google-bert/bert-base-cased", "AutoModelForSequenceClassification", num_labels=5
 )
@@ -317,7 +319,10 @@ class TestCall:
             "mirror/initializer:1",
             "mirror/trainer:1",
         )
-        said = {"initializer_image": "mine/i", "trainer_image": "mine/t", "trainer_command": ["python", "/train.py"]}
+        said = {"initializer_image": "mine/i", "initializer_command": ["python", "/bring.py"]}
+        said |= {"trainer_image": "mine/t", "trainer_command": ["python", "/train.py"]}
+        brings = pods(tuning(**said).document())["Master"]["initContainers"][0]
+        assert (brings["image"], brings["command"]) == ("mine/i", ["python", "/bring.py"])
         pod = pods(tuning(**said).document())["Worker"]
         assert (pod["containers"][0]["image"], pod["containers"][0]["command"]) == ("mine/t", ["python", "/train.py"])
 
@@ -409,6 +414,9 @@ class Cluster(LocalExperiments):
         self.claims = {}
         self.created = []
 
+    def close(self):
+        pass
+
     @property
     def volumes(self):
         return self
@@ -466,10 +474,25 @@ class TestClient:
         assert cluster.claims == {}
 
     def test_no_volume_stays_for_an_experiment_that_was_refused(self, client, cluster):
+        cluster.refuses = {False: Denied("exceeded quota")}
+        with pytest.raises(Denied, match="exceeded quota"):
+            client.tune(**calls()["hub"])
+        assert cluster.claims == {}
+
+    def test_the_volume_stays_where_somebody_else_was_quicker(self, client, cluster):
         cluster.refuses = {False: Conflict("since just now")}
         with pytest.raises(Conflict, match="since just now"):
             client.tune(**calls()["hub"])
-        assert cluster.claims == {}
+        assert cluster.claims.keys() == {("team", "hub")}
+
+    def test_the_example_of_the_documentation_makes_a_sound_experiment(self, cluster, monkeypatch):
+        monkeypatch.setattr("katib.operator.cluster_experiments.ClusterExperiments.connect", lambda **_: cluster)
+        text = (ROOT / "docs" / "python-client.md").read_text().split("## Fine-tuning a model")[1]
+        exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], {})  # noqa: S102 - what we tell people to run
+        [made] = cluster.created
+        assert (made.metadata.name, made.metadata.namespace) == ("reviews", "team-a")
+        assert [one.name for one in made.spec.parameters] == ["learning_rate", "r"]
+        assert cluster.claims["team-a", "reviews"]["spec"]["accessModes"] == ["ReadWriteMany"]
 
     def test_a_function_and_a_trainer_are_not_both_tuned(self, client):
         with pytest.raises(ValueError, match="objective: stands beside model, data and trainer"):

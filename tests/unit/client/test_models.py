@@ -7,7 +7,17 @@ import pytest
 from kubernetes import client as kubernetes
 
 import katib
-from katib.api.experiment import Experiment, FeasibleSpace
+from katib.api.base import Condition, KeyValue, ObjectMeta
+from katib.api.experiment import (
+    AlgorithmSpec,
+    Experiment,
+    ExperimentSpec,
+    ExperimentStatus,
+    FeasibleSpace,
+    OptimalTrial,
+)
+from katib.api.suggestion import SuggestionStatus
+from katib.api.trial import TrialStatus
 from katib.client.documents import document_of, experiment_document
 from katib.client.models import katib_model
 from katib.errors import InvalidExperiment, InvalidInput
@@ -119,8 +129,42 @@ def test_what_is_in_no_document_is_refused_with_its_place(strange):
         document_of({"spec": {"goal": strange}})
 
 
+def test_the_name_of_a_file_is_no_document():
+    with pytest.raises(InvalidExperiment, match=r"write Path\('sweeps/experiment.yaml'\)"):
+        experiment_document("sweeps/experiment.yaml")
+
+
 def test_a_document_that_holds_itself_is_refused():
     endless = {}
     endless["again"] = endless
     with pytest.raises(InvalidInput, match="holds itself"):
         document_of(endless)
+
+
+def test_what_katib_names_by_its_place_is_named_so():
+    stopper = AlgorithmSpec(algorithm_name="medianstop", algorithm_settings=[KeyValue(name="start_step", value="2")])
+    algorithm = AlgorithmSpec(algorithm_name="tpe", algorithm_settings=[KeyValue(name="seed", value="1")])
+    spec = katib_model(ExperimentSpec(algorithm=algorithm, early_stopping=stopper))
+    assert type(spec.algorithm) is katib.V1beta1AlgorithmSpec
+    assert type(spec.algorithm.algorithm_settings[0]) is katib.V1beta1AlgorithmSetting
+    assert type(spec.early_stopping) is katib.V1beta1EarlyStoppingSpec
+    assert type(spec.early_stopping.algorithm_settings[0]) is katib.V1beta1EarlyStoppingSetting
+    for status, kind in ((TrialStatus, "Trial"), (SuggestionStatus, "Suggestion"), (ExperimentStatus, "Experiment")):
+        told = katib_model(status(conditions=[Condition(type="Created")]))
+        assert type(told.conditions[0]) is getattr(katib, f"V1beta1{kind}Condition")
+    best = katib_model(OptimalTrial(parameter_assignments=[KeyValue(name="x", value="1")]))
+    assert type(best.parameter_assignments[0]) is katib.V1beta1ParameterAssignment
+
+
+def test_metadata_has_the_attributes_of_kubernetes():
+    owners = [{"kind": "Experiment", "name": "search"}]
+    made = ObjectMeta.model_validate({"name": "search-1", "generation": 2, "ownerReferences": owners, "other": 1})
+    told = katib_model(made)
+    absent = ("finalizers", "managed_fields", "self_link", "deletion_grace_period_seconds", "deletion_timestamp")
+    assert (told.name, told.generation, told.owner_references, told.other) == ("search-1", 2, owners, 1)
+    assert [getattr(told, name) for name in absent] == [None] * len(absent)
+    assert told.to_document() == made.to_document()
+    assert told.to_dict()["name"] == "search-1"
+    with pytest.raises(AttributeError, match="no attribute 'nickname'"):
+        told.nickname  # noqa: B018 - which is the test
+    assert pickle.loads(pickle.dumps(told)) == told  # noqa: S301 - of this process

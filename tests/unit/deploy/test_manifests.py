@@ -77,14 +77,6 @@ def test_operator_may_do_what_its_code_does_and_nothing_else(objects):
     assert granted(objects, "katib-operator") == expected | of_trials()
 
 
-def test_of_namespaces_only_one_is_read(objects):
-    for role in of_kind(objects, "Role", "ClusterRole"):
-        for rule in role.get("rules") or []:
-            if "namespaces" in rule["resources"]:
-                assert rule["verbs"] == ["get"]
-                assert role["kind"] == "Role" or rule["resourceNames"] == ["kube-system"]
-
-
 def test_nobody_may_everything_nor_more_than_they_have(objects):
     for role in of_kind(objects, "Role", "ClusterRole"):
         for group, resource, verb in allowed(role.get("rules") or []):

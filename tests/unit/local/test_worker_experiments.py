@@ -9,10 +9,11 @@ from katib.api.defaults import with_defaults
 from katib.api.parse import parse_experiment
 from katib.api.trial import TrialState
 from katib.engine.status import over
-from katib.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from katib.errors import Conflict, InvalidInput, NotFound, Overloaded, StoreUnavailable
 from katib.experiments.protocol import Measurement, Outcome
 from katib.local.budget import with_budget
 from katib.local.home import Home
+from katib.local.hosted_answers import AskedFor
 from katib.local.hosted_edits import record_edit
 from katib.local.runtime import WORKERS, with_runtime
 from katib.local.worker_experiments import WorkerExperiments
@@ -70,6 +71,10 @@ class Search:
 
     def beat(self, client="a", trials=(), **more):
         return self.workers.heartbeat("team", "search", client, trials, **more).result(30)
+
+    def edit(self, *, resumes, **counts):
+        asked = AskedFor(self.store, "team", "", "edit")
+        record_edit(self.store, "team", "search", lambda found: with_budget(found, **counts), asked, resumes=resumes)
 
     def trials(self):
         return self.store.trials(self.uid)
@@ -299,7 +304,7 @@ def test_another_budget_is_heeded(search):
     made = search(parallelTrialCount=1)
     made.one("a")
     waiting = made.workers.suggest("team", "search", "b", wait=30)
-    record_edit(made.store, "team", "search", lambda found: with_budget(found, parallel=2), resumes=False)
+    made.edit(resumes=False, parallel=2)
     made.workers.edited(made.uid)
     assert len(waiting.result(30).trials) == 1
 
@@ -319,7 +324,7 @@ def test_an_experiment_that_is_resumed_while_it_winds_up_goes_on(search):
     first, second = made.one("a"), made.one("b")
     made.workers.stop(made.uid)
     made.until(lambda: over(made.status()), "it is over")
-    record_edit(made.store, "team", "search", lambda found: with_budget(found, max_trials=4), resumes=True)
+    made.edit(resumes=True, max_trials=4)
     made.workers.edited(made.uid)
     made.until(lambda: not over(made.status()), "it goes on")
     for trial, client in ((first, "a"), (second, "b")):
@@ -401,3 +406,25 @@ def test_what_the_database_refuses_of_one_client_costs_the_others_nothing(search
     monkeypatch.undo()
     made.report(bad.name, 0.5, "b", request_id="r2")
     assert [len(made.store.series(made.uid, trial.name)) for trial in (good, bad)] == [1, 1]
+
+
+def test_who_asks_about_what_is_over_keeps_nobody_waiting_and_the_line_has_a_bound(search, monkeypatch):
+    made = search(maxTrialCount=1)
+    made.tell(made.one().name)
+    made.until(lambda: made.ask().over, "the experiment is over")
+    go_on, read = threading.Event(), made.store.experiment
+
+    def slow(*place):
+        assert go_on.wait(30)
+        return read(*place)
+
+    monkeypatch.setattr(made.store, "experiment", slow)
+    monkeypatch.setattr("katib.local.worker_experiments._MOST_READING", 3)
+    asked = [made.workers.suggest("team", "search", "a") for _ in range(4)]
+    with pytest.raises(Overloaded, match="ask again"):
+        asked.pop().result(30)
+    assert not any(answer.done() for answer in asked)
+    go_on.set()
+    assert all(answer.result(30).over for answer in asked)
+    made.until(lambda: made.workers._reading == 0, "nobody waits")
+    assert made.ask().over

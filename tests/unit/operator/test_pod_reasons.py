@@ -109,6 +109,12 @@ def test_endless_words_are_cut():
     assert len(said) < 600
 
 
+def told_to_end(deleted):
+    """Return a pod as one that was deleted before its containers ended."""
+    times = {"deletionTimestamp": "2026-03-01T12:00:31Z", "deletionGracePeriodSeconds": 30}
+    return {**deleted, "metadata": {**deleted["metadata"], **times}}
+
+
 FAILURES = [
     ([], ""),
     ([pod(phase="Succeeded", containerStatuses=[ended(0, "Completed")])], ""),
@@ -134,7 +140,32 @@ FAILURES = [
             pod("old", created="2026-03-01T12:00:00Z", phase="Failed", containerStatuses=[ended(1)]),
             pod("new", created="2026-03-01T12:01:00Z", phase="Failed", containerStatuses=[ended(3)]),
         ],
-        "container main ended with exit code 3",
+        "container main of pod new ended with exit code 3",
+    ),
+    (  # the master was told to end because a worker had failed
+        [
+            told_to_end(pod("master", created="2026-03-01T12:00:01Z", phase="Failed", containerStatuses=[ended(143)])),
+            told_to_end(pod("worker", created="2026-03-01T12:00:00Z", phase="Failed", containerStatuses=[ended(7)])),
+        ],
+        "container main of pod worker ended with exit code 7",
+    ),
+    (
+        [
+            told_to_end(pod("master", created="2026-03-01T12:00:01Z", phase="Failed", containerStatuses=[ended(143)])),
+            told_to_end(
+                pod(
+                    "worker",
+                    created="2026-03-01T12:00:00Z",
+                    phase="Failed",
+                    containerStatuses=[ended(137, "OOMKilled")],
+                )
+            ),
+        ],
+        "container main of pod worker ended with exit code 137 (OOMKilled)",
+    ),
+    (
+        [told_to_end(pod("master", phase="Failed", containerStatuses=[ended(143)]))],
+        "container main ended with exit code 143",
     ),
     ([pod(phase="Failed", containerStatuses=[ended(1, name="side"), ended(0, "Completed")])], ""),
 ]

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from katib.store.sql import (
+    answer_rows,
     event_rows,
     keys,
     named_trials,
@@ -14,7 +15,9 @@ from katib.store.sql import (
     trial_records,
     trial_writes,
 )
+from katib.store.sql.key_lists import ByLists
 from katib.store.sql.schema import metadata, observations
+from katib.store.sql.tracking import root_runs
 
 SOME_METRICS = observations.c.metric_id.in_([1, 2])
 
@@ -69,13 +72,28 @@ QUERIES = {
         ["(trial_id=? AND metric_id=? AND time>? AND time<?)"],
     ),
     "newest events": (event_rows._READ.limit(5), {"experiment": 1}, ["(experiment_id=?)"]),
-    "requests": (request_rows._READ, {"of_uid": "u"}, ["(uid=?)", "(experiment_id=?)"]),
+    "requests": (request_rows._READ, {"of_uid": "u"}, ["(uid=?)", "(experiment_id=?) LEFT-JOIN"]),
+    "trials by their names": (
+        keys._TRIALS,
+        {"uid": "u", "names": ["a", "b"]},
+        ["(uid=?)", "(experiment_id=? AND name=?)"],
+    ),
+    "metrics by their names": (keys._METRICS, {"digests": ["a", "b"]}, ["(digest=?)"]),
+    "summaries of several trials": (summary_rows._SUMMARIES_OF, {"trials": [1, 2]}, ["(trial_id=?)", "(rowid=?)"]),
+    "places of collectors": (observation_rows._LOCK_COLLECTORS, {"trials": [1, 2]}, ["(rowid=?)"]),
+    "an experiment and its root run": (root_runs._READ, {"uid": "u"}, ["(uid=?)", "(rowid=?) LEFT-JOIN"]),
+    "an answer": (answer_rows._READ, {"of_digest": "d"}, ["(digest=?)"]),
 }
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_reads_what_it_returns_and_no_more(name):
+@pytest.mark.parametrize("length", [1, 2, 17])
+def test_a_query_reads_what_it_returns_and_no_more(name, length):
     query, parameters, searches = QUERIES[name]
+    if isinstance(query, ByLists):
+        lists = {name: (each * length)[:length] for name, each in parameters.items() if isinstance(each, list)}
+        query, given = query.prepared(lists)
+        parameters = {name: each for name, each in parameters.items() if name not in lists} | dict(given)
     engine = create_engine("sqlite://")
     with engine.connect() as connection:
         metadata.create_all(connection)

@@ -11,6 +11,7 @@ from katib.errors import InvalidInput, Problem
 from katib.store.sql.documents import load
 from katib.store.sql.schema import OURS, experiments, trials
 from katib.store.sql.text import storable
+from katib.store.sql.tracking.scope import chunks
 from katib.store.tracking.recording import CLUSTER, OpenExperiment, OpenExperiments
 
 if TYPE_CHECKING:
@@ -19,31 +20,29 @@ if TYPE_CHECKING:
 __all__ = ["open_experiments"]
 
 _LARGEST: Final = 2**63 - 1
+_NEXT = (
+    select(experiments.c.id)
+    .where(experiments.c.id > bindparam("after"), experiments.c.kind == OURS)
+    .order_by(experiments.c.id)
+    .limit(bindparam("most"))
+)
+_NEXT_IN_ONE = _NEXT.where(experiments.c.namespace == bindparam("of_namespace"))
 _LOOK = (
-    select(
-        experiments.c.id,
-        experiments.c.uid,
-        experiments.c.namespace,
-        experiments.c.name,
-        experiments.c.metadata,
-    )
+    select(experiments.c.uid, experiments.c.namespace, experiments.c.name, experiments.c.metadata)
     .join(trials, trials.c.id == experiments.c.root_id)
     .where(
-        experiments.c.id > bindparam("after"),
-        experiments.c.kind == OURS,
+        experiments.c.id.in_(bindparam("among", expanding=True)),
         trials.c.place.is_not(None),  # which only what is driven elsewhere has
         trials.c.state.in_((TrialState.CREATED.value, TrialState.RUNNING.value)),
     )
     .order_by(experiments.c.id)
-    .limit(bindparam("most"))
 )
-_LOOK_IN_ONE = _LOOK.where(experiments.c.namespace == bindparam("of_namespace"))
 
 
 def open_experiments(
     connection: Connection, cluster: str, namespace: str | None, cursor: str | None, limit: int
 ) -> OpenExperiments:
-    """Look at so many experiments that are not over, and return those of a cluster.
+    """Look at so many experiments, and return those of a cluster that are not over.
 
     Raises:
         InvalidInput: The cursor is none that this returned.
@@ -51,13 +50,14 @@ def open_experiments(
     asked: dict[str, object] = {"after": _place(cursor), "most": limit}
     if namespace is not None:
         asked["of_namespace"] = storable(namespace)
-    rows = connection.execute(_LOOK if namespace is None else _LOOK_IN_ONE, asked).all()
+    keys = list(connection.execute(_NEXT if namespace is None else _NEXT_IN_ONE, asked).scalars())
     found = [
         OpenExperiment(row.namespace, row.uid, row.name)
-        for row in rows
+        for some in chunks(keys)
+        for row in connection.execute(_LOOK, {"among": some})
         if (load(row.metadata).get("annotations") or {}).get(CLUSTER) == cluster
     ]
-    return OpenExperiments(found, str(rows[-1].id) if len(rows) == limit else None)
+    return OpenExperiments(found, str(keys[-1]) if len(keys) == limit else None)
 
 
 def _place(cursor: str | None) -> int:

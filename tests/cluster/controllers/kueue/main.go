@@ -1,4 +1,4 @@
-// Kueue for Jobs, PyTorchJobs and JobSets: the parts of its own main program that these need, without metrics and visibility, which want
+// Kueue for Jobs and PyTorchJobs: the parts of its own main program that these need, without metrics and visibility, which want
 // certificates, and without the queues of several clusters.
 package main
 
@@ -27,7 +27,6 @@ import (
 	"sigs.k8s.io/kueue/pkg/controller/core/indexer"
 	"sigs.k8s.io/kueue/pkg/controller/jobframework"
 	_ "sigs.k8s.io/kueue/pkg/controller/jobs/job"
-	_ "sigs.k8s.io/kueue/pkg/controller/jobs/jobset"
 	_ "sigs.k8s.io/kueue/pkg/controller/jobs/kubeflow/jobs/pytorchjob"
 	tas "sigs.k8s.io/kueue/pkg/controller/tas/indexer"
 	"sigs.k8s.io/kueue/pkg/scheduler"

@@ -1,0 +1,81 @@
+"""Trials whose jobs wait in a queue of Kueue."""
+
+import pytest
+from kinds_world import HELP, OPT_IN, TRAIN, KindsWorld, experiment, pod, replicas, training_job
+
+pytestmark = OPT_IN
+
+
+@pytest.fixture(scope="module")
+def kueue(kubeconfig):  # noqa: ARG001 - there is a cluster
+    with KindsWorld("kueue", "training") as world:
+        world.start_controllers()
+        flavour = f"flavour-{world.namespace}"
+        world.kubernetes.apply(queue_part("ResourceFlavor", flavour, {}), world.namespace)
+        world.create(queue_part("LocalQueue", "team", {"clusterQueue": flavour}))
+        world.room = lambda milli: world.kubernetes.apply(
+            queue_part("ClusterQueue", flavour, cluster_queue(flavour, milli, world.namespace)), world.namespace
+        )
+        world.room(0)
+        try:
+            yield world
+        finally:
+            world.kubernetes.kubectl("delete", "clusterqueue,resourceflavor", flavour, "--wait=false", check=False)
+
+
+def queue_part(kind, name, spec):
+    return {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def cluster_queue(flavour, milli, namespace):
+    resources = [{"name": name, "nominalQuota": quota} for name, quota in (("cpu", f"{milli}m"), ("memory", "1Gi"))]
+    return {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "resourceGroups": [
+            {"coveredResources": ["cpu", "memory"], "flavors": [{"name": flavour, "resources": resources}]}
+        ],
+    }
+
+
+def queued(job):
+    return {**job, "metadata": {"labels": {"kueue.x-k8s.io/queue-name": "team"}}}
+
+
+KUEUED = {
+    "queued-job": (
+        "main",
+        {"apiVersion": "batch/v1", "kind": "Job", "spec": {"backoffLimit": 0, "template": pod("main", TRAIN)}},
+    ),
+    "queued-pytorchjob": (
+        "pytorch",
+        training_job("PyTorchJob", "pytorchReplicaSpecs", replicas("pytorch", Master=TRAIN, Worker=HELP)),
+    ),
+}
+
+
+@pytest.mark.controllers("kueue", "training")
+def test_jobs_wait_for_room_in_their_queue(kueue):
+    for name, (container, job) in KUEUED.items():
+        kueue.create(experiment(name, queued(job), container=container))
+
+    def told():
+        found = [each for name in KUEUED for each in kueue.messages(name)]
+        return len(found) == 4 and all(each.get("reason") == "JobSuspended" for each in found) and found
+
+    found = kueue.until(told, "every trial says that it is suspended")
+    assert {each["type"] for each in found} == {"Running"}
+    assert not kueue.get("pods")["items"]
+    kueue.room(20)  # one Job of one pod, or one PyTorchJob of two, at a time
+    most = 0
+
+    def over():
+        nonlocal most
+        phases = [each.get("status", {}).get("phase") for name in KUEUED for each in kueue.of("pods", name)]
+        most = max(most, phases.count("Running"))
+        ends = [kueue.get("experiment", name)["status"]["conditions"][-1]["type"] for name in KUEUED]
+        return all(each in ("Succeeded", "Failed") for each in ends)
+
+    kueue.until(over, "both experiments are over", 240)
+    for name in KUEUED:
+        kueue.check_succeeded(name)
+    assert 1 <= most <= 4, "the pods of what is admitted, and of what is ending"

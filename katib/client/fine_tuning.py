@@ -151,7 +151,10 @@ class FineTuning(TuneSettings):
             if getattr(self, argument) is None:
                 message = "is required beside the others: a model, its data, and how it is trained"
                 raise InvalidInput([Problem(argument, message)])
-        images = {"storage_initializer_image": self.initializer_image, "trainer_image": self.trainer_image}
+        images: dict[str, Any] = {
+            "storage_initializer_image": self.initializer_image,
+            "trainer_image": self.trainer_image,
+        }
         for argument, image in images.items():
             if image is not None and not (isinstance(image, str) and image.strip()):
                 raise InvalidInput([Problem(argument, "must be the name of an image", repr(image))])

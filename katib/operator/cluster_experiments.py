@@ -402,9 +402,13 @@ class ClusterExperiments:
         """Return the Suggestion of an experiment: how many points its algorithm was asked for, and the newest it has given.
 
         Raises:
-            NotFound: It has none, or not yet.
+            NotFound: It has none, or not yet, or one that somebody else wrote and that is none.
         """
-        return Suggestion.model_validate(self._client.get(kinds.SUGGESTIONS, name, namespace))
+        found = self._client.get(kinds.SUGGESTIONS, name, namespace)
+        try:
+            return Suggestion.model_validate(found)
+        except ValueError as error:
+            raise NotFound(f"suggestion {namespace}/{name} cannot be read: {error}") from error
 
     def events(self, namespace: str, name: str, *, trial: str | None = None) -> list[Event]:
         """Return the Events about an experiment and its trials, or about one trial; a cluster forgets them after an hour."""

@@ -26,6 +26,7 @@ from katib.operator.pod_reasons import collector_report, disruption_of, failure_
 from katib.operator.trial_objects import is_final, record_of, status_of
 from katib.template.collection import with_collector
 from katib.template.condition import outcome as job_outcome
+from katib.template.trial_kind import is_suspended, stays_when_finished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,9 +169,8 @@ class TrialController:
                 "blockOwnerDeletion": False,
             }
         ]
-        spec = job.get("spec")
-        if isinstance(spec, dict) and not (trial["spec"].get("retainRun")):
-            spec.pop("ttlSecondsAfterFinished", None)  # who reads its end takes it away
+        if not trial["spec"].get("retainRun"):
+            stays_when_finished(job)  # who reads its end takes it away
         self._parts.checkpoint_claims.ensure(experiment, job)
         self._parts.recorder.run(name, job=trial["spec"].get("runSpec"))
         self._parts.gone_pods.forget(look.key)  # they were another attempt's
@@ -251,7 +251,7 @@ class TrialController:
         if any((pod.get("status") or {}).get("phase") == "Running" for pod in pods):
             self._parts.recorder.run(record.name, place=place_of(pods))
         waiting = waiting_of(pods)
-        if waiting is None and _is_suspended(job):
+        if waiting is None and is_suspended(job):
             waiting = "JobSuspended", "Its job is suspended, such as by a queue that has no room for it yet"
         if waiting is None:
             self._waits.pop(record.name, None)
@@ -382,21 +382,6 @@ def _final(record: TrialRecord) -> TrialRecord:
 
 def _failed(record: TrialRecord, reason: str, said: str) -> TrialRecord:
     return replace(record, state=TrialState.FAILED, finished=_now(), reason=reason, message=said)
-
-
-def _is_suspended(job: Mapping[str, Any]) -> bool:
-    """Whether a job is told to wait: where its kind says so, or where most kinds do."""
-    kind = trial_kind(job.get("apiVersion"), job.get("kind"))
-    wanted: Any = True
-    path = "spec.suspend"
-    if kind is not None:
-        if kind.suspend is None:
-            return False
-        path, wanted = kind.suspend, kind.suspend_value
-    found: Any = job
-    for name in path.split("."):
-        found = found.get(name) if isinstance(found, dict) else None
-    return bool(found == wanted)
 
 
 def _is_of(job: Mapping[str, Any], trial: Mapping[str, Any]) -> bool:

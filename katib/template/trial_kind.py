@@ -15,7 +15,15 @@ from katib.api.trial_kind import TrialKind, trial_kind, trial_kinds
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["PodTemplate", "TrialKind", "pod_templates", "trial_kind", "trial_kinds"]
+__all__ = [
+    "PodTemplate",
+    "TrialKind",
+    "is_suspended",
+    "pod_templates",
+    "stays_when_finished",
+    "trial_kind",
+    "trial_kinds",
+]
 
 _ANY: Final = "*"
 
@@ -64,6 +72,31 @@ def pod_templates(job: dict[str, Any], primary_pod_labels: Mapping[str, str] | N
         else:
             primary = _primary_of_kind(kind, everywhere)
     return [PodTemplate(_path(place), template, place in primary) for place, _, template in found]
+
+
+def is_suspended(job: Mapping[str, Any]) -> bool:
+    """Return whether a job is told to wait: where its kind says that, or for an unknown one where most kinds do."""
+    kind = trial_kind(job.get("apiVersion"), job.get("kind"))
+    if kind is None:
+        return _field(job, "spec.suspend") is True
+    return kind.suspend is not None and _field(job, kind.suspend) == kind.suspend_value
+
+
+def stays_when_finished(job: Mapping[str, Any]) -> None:
+    """Take away, in place, what would have a job delete itself once it has ended, perhaps before anybody has read how."""
+    for path in ("spec", "spec.runPolicy"):
+        part = _field(job, path)
+        if isinstance(part, dict):
+            part.pop("ttlSecondsAfterFinished", None)
+    if job.get("kind") == "Workflow" and isinstance(job.get("spec"), dict):
+        job["spec"].pop("ttlStrategy", None)
+
+
+def _field(job: Mapping[str, Any], path: str) -> Any:
+    found: Any = job
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
 
 
 def _primary_of_kind(kind: TrialKind | None, places: Sequence[_Place]) -> list[_Place]:

@@ -57,7 +57,8 @@ def training_job(kind, field, specs, **more):
     return {
         "apiVersion": "kubeflow.org/v1",
         "kind": kind,
-        "spec": {"runPolicy": {"cleanPodPolicy": "All"}, field: specs, **more},
+        # Its pods and the job itself would be gone at once: who runs trials copes with the first and does not let the second happen.
+        "spec": {"runPolicy": {"cleanPodPolicy": "All", "ttlSecondsAfterFinished": 0}, field: specs, **more},
     }
 
 
@@ -101,13 +102,14 @@ class KindsWorld:
 
     def __init__(self, *names, webhook=False):
         self._webhook = f"{HOST}:{_free_port()}" if webhook else ""
+        self._names = names
+        self.layout = Cluster().layout
         self.controllers = Controllers(Cluster(), [CATALOGUE[name] for name in names])
         store = ("--http-address", f"{HOST}:0", "--insecure-plaintext", "--insecure-anonymous")
         wanted = ["--collector-image", image_name("collector")]
         if webhook:
-            self._layout = Cluster().layout
-            credentials.make_server(self._layout, "pod-webhook", [f"IP:{HOST}"])
-            certificate, key = (str(self._layout.keys / f"pod-webhook.{each}") for each in ("crt", "key"))
+            credentials.make_server(self.layout, "pod-webhook", [f"IP:{HOST}"])
+            certificate, key = (str(self.layout.keys / f"pod-webhook.{each}") for each in ("crt", "key"))
             wanted += ["--webhook-address", self._webhook, "--webhook-cert", certificate, "--webhook-key", key]
         self._operated = MeasuredOperator(find_cluster(), store=store, options=tuple(wanted))
 
@@ -135,7 +137,7 @@ class KindsWorld:
             self._stack.close()
 
     def _registration(self, name):
-        authority = base64.b64encode((self._layout.keys / "ca.crt").read_bytes()).decode()
+        authority = base64.b64encode((self.layout.keys / "ca.crt").read_bytes()).decode()
         webhook = {
             "name": "mutator.pod.katib.kubeflow.org",
             "admissionReviewVersions": ["v1"],
@@ -195,15 +197,11 @@ class KindsWorld:
         return end, self.of("trials", name)
 
     def nothing_left(self, seconds=120):
-        """Wait until no trial and no pod of one is there."""
-        self.until(
-            lambda: (
-                not self.get("experiments,trials,pods,services", "--selector=katib.kubeflow.org/trial")["items"]
-                and not self.get("experiments,trials")["items"]
-            ),
-            "nothing is left",
-            seconds,
-        )
+        """Wait until no experiment, nothing of a trial and no room that a queue holds for one is there."""
+        kinds = "experiments,trials,pods"
+        if "kueue" in self._names:
+            kinds += ",workloads"
+        self.until(lambda: not self.get(kinds)["items"], "nothing is left", seconds)
 
     def check_succeeded(self, name, trials=2):
         """Check that an experiment's trials have what their primary pods printed, and nothing of the others."""

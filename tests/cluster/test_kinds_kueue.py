@@ -65,7 +65,7 @@ def test_jobs_wait_for_room_in_their_queue(kueue):
     found = kueue.until(told, "every trial says that it is suspended")
     assert {each["type"] for each in found} == {"Running"}
     assert not kueue.get("pods")["items"]
-    kueue.room(20)  # one Job of one pod, or one PyTorchJob of two, at a time
+    kueue.room(30)  # one Job (10m, and 10m of its collector), or one PyTorchJob with its worker, at a time
     most = 0
 
     def over():

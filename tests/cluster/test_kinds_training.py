@@ -1,8 +1,12 @@
 """Trials that are the other kinds of Kubeflow's training operator, and what only PyTorchJobs have: early stopping, ``tune()``."""
 
+import hashlib
+from pathlib import Path
+
 import pytest
 from kinds_world import FAIL, HELP, OPT_IN, TRAIN, KindsWorld, experiment, replicas, state_of, training_job
-from singlenode.images import image_name
+from singlenode import images
+from singlenode.trouble import NoMeans
 
 import katib
 from katib.client.katib_client import KatibClient
@@ -87,13 +91,29 @@ def test_a_controller_that_is_killed_and_comes_back_changes_nothing(training):
     training.check_succeeded("patient")
 
 
+@pytest.fixture(scope="module")
+def torchrun(training):
+    """The name of an image with Python and a double of ``torchrun``, which the node has."""
+    recipe = Path(__file__).parent / "images" / "torchrun"
+    packages = ("python3-minimal", "libpython3-stdlib", "base-files")
+    parts = [*packages, *(path.read_text() for path in sorted(recipe.iterdir()))]
+    name = f"katib.test/torchrun:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:10]}"
+    layout = training.layout
+    try:
+        archive = images.build_of_packages(layout, recipe, name, packages=packages)
+    except NoMeans as trouble:
+        pytest.skip(str(trouble))
+    images.give(layout, {name: archive})
+    return name
+
+
 def squared(x: float) -> dict[str, float]:
     print(f"trying {x!r}")  # noqa: T201 - as people do
     return {"loss": (x - 1) ** 2}
 
 
 @pytest.mark.controllers("training")
-def test_a_function_is_tuned_in_pytorchjobs(training):
+def test_a_function_is_tuned_in_pytorchjobs(training, torchrun):
     with KatibClient(
         config_file=str(training.kubernetes.kubeconfig), namespace=training.namespace, backend="kubernetes"
     ) as client:
@@ -106,7 +126,8 @@ def test_a_function_is_tuned_in_pytorchjobs(training):
             max_trial_count=2,
             parallel_trial_count=2,
             retain_trials=True,
-            base_image=image_name("trial"),
+            base_image=torchrun,
+            interpreter="python3",
             resources_per_trial=katib.TrainerResources(
                 num_workers=2, num_procs_per_worker=1, resources_per_worker={"cpu": "50m"}
             ),

@@ -266,10 +266,10 @@ class Controllers:
         self._kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename", str(folder))
 
     def undefine(self) -> None:
-        """Remove the custom resources, and all objects of these kinds with them."""
+        """Remove the custom resources and all objects of these kinds, while there is somebody who takes their finalizers away."""
         for controller in self._controllers:
             folder = _folder(self._layout, controller) / "definitions"
-            self._kubectl("delete", "--ignore-not-found", "--wait=false", "--filename", str(folder))
+            self._kubectl("delete", "--ignore-not-found", "--timeout=100s", "--filename", str(folder))
 
     def kill(self, name: str) -> None:
         """End one at once, as a fault would."""

@@ -451,6 +451,17 @@ def test_the_last_requests_are_known_and_no_document_brings_any(cluster, experim
     assert "katib.kubeflow.org/recent-requests" not in made.metadata.annotations
 
 
+def test_a_suggestion_that_is_none_is_not_there(cluster, experiments):
+    path = "/apis/kubeflow.org/v1beta1/namespaces/team/suggestions"
+    spec = {"algorithm": {"algorithmName": "random"}, "requests": 3}
+    cluster.put(f"{path}/search", {"kind": "Suggestion", "metadata": {"name": "search"}, "spec": spec})
+    cluster.put(f"{path}/odd", {"kind": "Suggestion", "metadata": {"name": "odd"}, "spec": {"requests": "many"}})
+    assert experiments.suggestion("team", "search").spec.requests == 3
+    for name in ("odd", "absent"):
+        with pytest.raises(NotFound, match=name):
+            experiments.suggestion("team", name)
+
+
 # -- deleting ---------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from katib.api.document import load
 from katib.engine.outcome import JobOutcome
 from katib.template.condition import condition_problem, outcome
 from katib.template.render import render
-from katib.template.trial_kind import pod_templates, trial_kind, trial_kinds
+from katib.template.trial_kind import is_suspended, pod_templates, stays_when_finished, trial_kind, trial_kinds
 
 FOLDER = Path(__file__).parents[3] / "trial_templates"
 FOLDERS = sorted(path.parent.name for path in FOLDER.glob("*/profile.yaml"))
@@ -46,6 +46,31 @@ def test_kinds_of_the_issue_are_there():
     }
 
 
+def test_a_kind_that_nobody_knows_is_suspended_where_most_are():
+    assert is_suspended({"apiVersion": "example.com/v1", "kind": "Farm", "spec": {"suspend": True}})
+    assert not is_suspended({"apiVersion": "example.com/v1", "kind": "Farm", "spec": {"suspend": "later"}})
+
+
+@pytest.mark.parametrize(
+    ("job", "spec"),
+    [
+        ({"kind": "Job", "spec": {"ttlSecondsAfterFinished": 0, "parallelism": 1}}, {"parallelism": 1}),
+        (
+            {"kind": "PyTorchJob", "spec": {"runPolicy": {"ttlSecondsAfterFinished": 0, "backoffLimit": 1}}},
+            {"runPolicy": {"backoffLimit": 1}},
+        ),
+        (
+            {"kind": "Workflow", "spec": {"ttlStrategy": {"secondsAfterCompletion": 0}, "entrypoint": "a"}},
+            {"entrypoint": "a"},
+        ),
+        ({"kind": "Farm", "spec": None}, None),
+    ],
+)
+def test_no_job_takes_itself_away_before_its_end_is_read(job, spec):
+    stays_when_finished(job)
+    assert job["spec"] == spec
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 class TestEveryKind:
     """Each folder is whole, and its parts agree."""
@@ -57,6 +82,19 @@ class TestEveryKind:
         assert required <= set(profile) <= required | optional
         assert {field for template in profile.get("podTemplates", []) for field in template} <= {"path", "labels"}
         assert set(profile.get("suspend", {})) <= {"path", "value"}
+
+    def test_a_queue_suspends_it_where_its_profile_says(self, folder):
+        job, kind = job_of(folder), KINDS[folder]
+        assert not is_suspended(job)
+        assert not is_suspended({**job, "spec": None})
+        if kind.suspend is None:
+            return
+        *parents, last = kind.suspend.split(".")
+        place = job
+        for name in parents:
+            place = place.setdefault(name, {})
+        place[last] = kind.suspend_value
+        assert is_suspended(job)
 
     def test_kind_is_found_in_every_version_of_its_group(self, folder):
         kind = KINDS[folder]

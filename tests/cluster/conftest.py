@@ -1,6 +1,7 @@
 """A real cluster for every test below: KUBECONFIG's, or this machine's own (``make cluster-up``), or none, which one line says."""
 
 import functools
+import os
 import sys
 from pathlib import Path
 
@@ -27,10 +28,17 @@ def pytest_runtest_setup(item):
         why = str(found_cluster())
     elif "lasting_control_plane" in item.fixturenames:
         why = ControlPlane.missing()
+    elif "minutes" in item.fixturenames and os.environ.get("KATIB_E2E_INSTALL") != "1":
+        why = "they take minutes: `make e2e-install` installs every overlay"
     elif marker := item.get_closest_marker("controllers"):
         why = missing_controllers(marker.args)
     if why:
         pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def minutes():
+    """Nothing: what asks for it is what the gate has no time for."""
 
 
 @pytest.fixture(scope="session")

@@ -24,10 +24,8 @@ GUIDE = (ROOT / "docs" / "install-kubernetes.md").read_text()
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 _KINDS = "clusterroles,clusterrolebindings,mutatingwebhookconfigurations"
 
-takes_minutes = pytest.mark.skipif(
-    os.environ.get("KATIB_E2E_INSTALL") != "1", reason="it takes minutes: `make e2e-install` installs every overlay"
-)
-"""For what the gate has no time for."""
+takes_minutes = pytest.mark.usefixtures("minutes")
+"""For what the gate has no time for: `make e2e-install` runs it."""
 
 
 class Installation:

@@ -244,8 +244,7 @@ class Controllers:
             for kind in ("crt", "key"):
                 shutil.copyfile(self._layout.keys / f"controllers.{kind}", self._own / f"tls.{kind}")
             stack.callback(self._end)
-            for controller in self._controllers:
-                self.define(controller)
+            self._define()
             for controller in self._controllers:
                 self._start(controller)
             for controller in self._controllers:
@@ -259,17 +258,21 @@ class Controllers:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def define(self, controller: Controller) -> None:
-        """Have its custom resources served."""
-        folder = _folder(self._layout, controller) / "definitions"
-        self._kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(folder))
-        self._kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename", str(folder))
+    def _define(self) -> None:
+        """Have the custom resources served."""
+        files = self._files()
+        self._kubectl("apply", "--server-side", "--force-conflicts", *files)
+        self._kubectl("wait", "--for=condition=Established", "--timeout=60s", *files)
+
+    def _files(self) -> list[str]:
+        folders = [str(_folder(self._layout, each) / "definitions") for each in self._controllers]
+        return [word for folder in folders for word in ("--filename", folder)]
 
     def undefine(self) -> None:
         """Remove the custom resources and all objects of these kinds, while there is somebody who takes their finalizers away."""
-        for controller in self._controllers:
-            folder = _folder(self._layout, controller) / "definitions"
-            self._kubectl("delete", "--ignore-not-found", "--timeout=100s", "--filename", str(folder))
+        files = self._files()
+        self._kubectl("delete", "--ignore-not-found", "--wait=false", *files)
+        self._kubectl("wait", "--for=delete", "--timeout=100s", *files)
 
     def kill(self, name: str) -> None:
         """End one at once, as a fault would."""

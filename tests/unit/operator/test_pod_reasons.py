@@ -181,6 +181,15 @@ def test_where_no_container_is_primary_any_of_them_tells():
     assert failure_of(pods, None) == "container worker ended with exit code 4"
 
 
+def test_a_checkpoint_that_could_not_be_handed_on_is_told():
+    said = "cannot make the folder /checkpoints/b of trial b as a copy of that of its parent a: Permission denied (state)\n"
+    failed = pod(phase="Failed", initContainerStatuses=[ended(1, name="katib-checkpoint", message=said)])
+    assert (
+        failure_of([compact_pod(failed)], "main")
+        == f"container katib-checkpoint ended with exit code 1: {said.strip()}"
+    )
+
+
 def test_a_trial_runs_where_its_newest_pod_does():
     old = pod("old", node="first", created="2026-03-01T12:00:00Z")
     new = pod("new", node="second", created="2026-03-01T12:01:00Z")

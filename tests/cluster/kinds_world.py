@@ -102,7 +102,6 @@ class KindsWorld:
 
     def __init__(self, *names, webhook=False):
         self._webhook = f"{HOST}:{_free_port()}" if webhook else ""
-        self._names = names
         self.layout = Cluster().layout
         self.controllers = Controllers(Cluster(), [CATALOGUE[name] for name in names])
         store = ("--http-address", f"{HOST}:0", "--insecure-plaintext", "--insecure-anonymous")
@@ -131,7 +130,6 @@ class KindsWorld:
         try:
             if self._started:
                 self.kubernetes.kubectl("delete", "experiments", "--all", "--namespace", self.namespace, "--wait=false")
-                self.nothing_left()
                 self.controllers.undefine()
         finally:
             self._stack.close()
@@ -195,13 +193,6 @@ class KindsWorld:
 
         end = self.until(ended, f"{name} is over", seconds)
         return end, self.of("trials", name)
-
-    def nothing_left(self, seconds=120):
-        """Wait until no experiment, nothing of a trial and no room that a queue holds for one is there."""
-        kinds = "experiments,trials,pods"
-        if "kueue" in self._names:
-            kinds += ",workloads"
-        self.until(lambda: not self.get(kinds)["items"], "nothing is left", seconds)
 
     def check_succeeded(self, name, trials=2):
         """Check that an experiment's trials have what their primary pods printed, and nothing of the others."""

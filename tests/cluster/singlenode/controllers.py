@@ -15,13 +15,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from singlenode import checks, credentials, network, processes, programs
+from singlenode import archive, checks, credentials, network, node, processes, programs
 from singlenode.images import image_name
 from singlenode.layout import LOOPBACK, Layout
 from singlenode.lifecycle import Cluster
@@ -75,7 +76,8 @@ class Controller:
         folder: Its Go module below ``controllers/``.
         definitions: Where its CRDs are: globs by module.
         go_mod: The file of the module that says the versions.
-        package: What is built.
+        packages: What is built: one program of the controller's name, or several of their own.
+        program: Of several, the controller.
         ready: Matches its log once it works.
         port: Of its webhooks.
         webhooks: What it is asked.
@@ -86,13 +88,15 @@ class Controller:
     folder: str
     definitions: Mapping[str, str]
     go_mod: str = "go.mod"
-    package: str = "."
+    packages: tuple[str, ...] = (".",)
+    program: str = ""
     ready: str = r"(?m)^ready$"
     port: int = 0
     webhooks: tuple[_Webhook, ...] = ()
 
 
 _TRAINING = "github.com/kubeflow/training-operator"
+_ARGO = "github.com/argoproj/argo-workflows/v4"
 CATALOGUE = {
     each.name: each
     for each in (
@@ -125,8 +129,17 @@ CATALOGUE = {
             "RayJob (KubeRay 1.5)",
             "ray",
             {"github.com/ray-project/kuberay/ray-operator": "config/crd/bases/*.yaml"},
-            package="github.com/ray-project/kuberay/ray-operator",
+            packages=("github.com/ray-project/kuberay/ray-operator",),
             ready=r"(?s)(Starting workers.*){3}",
+        ),
+        Controller(
+            "argo",
+            "Workflow (Argo Workflows 4.0)",
+            "argo",
+            {_ARGO: "manifests/base/crds/minimal/argoproj.io_*.yaml"},
+            packages=(f"{_ARGO}/cmd/workflow-controller", f"{_ARGO}/cmd/argoexec"),
+            program="workflow-controller",
+            ready="Workflow Controller started|started leading|Performing periodic",
         ),
         Controller(
             "kueue",
@@ -204,7 +217,8 @@ def build(layout: Layout, controllers: Iterable[Controller]) -> None:
             shutil.rmtree(unfinished, ignore_errors=True)  # of a build that was killed
             (unfinished / "definitions").mkdir(parents=True)
             flags = ["-trimpath", "-ldflags", "-s -w"]
-            _go(controller, "build", *flags, "-o", unfinished / controller.name, controller.package, lock=lock)
+            target = f"{unfinished}/" if controller.program else unfinished / controller.name
+            _go(controller, "build", *flags, "-o", target, *controller.packages, lock=lock)
             for module, pattern in controller.definitions.items():
                 place = Path(_go(controller, "list", "-m", "-f", "{{.Dir}}", module))
                 for path in place.glob(pattern):
@@ -307,10 +321,13 @@ class Controllers:
 
     def _start(self, controller: Controller) -> None:
         path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"
-        # What KubeRay adds to pods runs programs of Ray's image.
-        ray = {"ENABLE_PROBES_INJECTION": "false", "ENABLE_INIT_CONTAINER_INJECTION": "false"}
+        own = {}
+        if controller.name == "ray":  # what it adds to pods runs programs of Ray's image
+            own = {"ENABLE_PROBES_INJECTION": "false", "ENABLE_INIT_CONTAINER_INJECTION": "false"}
+        if controller.name == "argo":
+            own = {"LEADER_ELECTION_DISABLE": "true"}
         marks = {processes.CLUSTER_MARK: str(self._layout.folder), processes.PART_MARK: controller.name}
-        program = str(_folder(self._layout, controller) / controller.name)
+        program = str(_folder(self._layout, controller) / (controller.program or controller.name))
         # Whoever started it may be killed; it is not left behind then.
         command = [*network.INSIDE, "setpriv", "--pdeathsig", "TERM", program, *self._options(controller)]
         with self._log(controller).open("w") as log:
@@ -319,7 +336,7 @@ class Controllers:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={"PATH": path, "HOME": os.environ.get("HOME", "/"), **ray, **marks},
+                env={"PATH": path, "HOME": os.environ.get("HOME", "/"), **own, **marks},
                 start_new_session=True,  # Ctrl-C is for whoever started it
             )
 
@@ -336,11 +353,33 @@ class Controllers:
         if controller.name == "ray":
             options += ["--metrics-addr", "0", "--health-probe-bind-address", "0", "--enable-leader-election=false"]
             options += ["--use-kubernetes-proxy"]  # it is not in the cluster, and knows no name of a Service
+        if controller.name == "argo":
+            options += ["--namespace", _ARGO_NAMESPACE, "--executor-image", self._give_executor(controller)]
+            options += ["--executor-image-pull-policy", "Never"]
         if controller.name == "kueue":
             configuration = self._own / "kueue.yaml"
             configuration.write_text(json.dumps(_kueue(self._own, controller.port)))
             options += ["--config", str(configuration)]
         return options
+
+    def _give_executor(self, controller: Controller) -> str:
+        """Give the node the image that Argo puts into every pod: one program."""
+        folder = _folder(self._layout, controller)
+        name = f"katib.test/argoexec:{folder.name.rpartition('-')[2]}"
+        if name not in node.images(self._layout):
+            with tempfile.TemporaryDirectory(dir=self._own) as scratch:
+                root = Path(scratch, "root")
+                (root / "bin").mkdir(parents=True)
+                shutil.copy(folder / "argoexec", root / "bin" / "argoexec")
+                archive.write(root, Path(scratch, "argoexec.tar"), name=name, entrypoint=["argoexec"])
+                node.import_images(self._layout, [Path(scratch, "argoexec.tar")])
+        configuration = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "workflow-controller-configmap", "namespace": _ARGO_NAMESPACE},
+        }
+        self._kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(configuration))
+        return name
 
     def _await(self, controller: Controller) -> None:
         until = time.monotonic() + _READY_SECONDS
@@ -376,6 +415,8 @@ class Controllers:
                 each.wait()
 
 
+_ARGO_NAMESPACE = "kube-public"
+"""Where Argo's controller looks for its configuration."""
 _WEBHOOKS = "mutatingwebhookconfigurations"
 
 _WAIT_FOR_MASTER = """\

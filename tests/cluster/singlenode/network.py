@@ -17,6 +17,7 @@ from singlenode.layout import (
 )
 from singlenode.trouble import Trouble
 
+_BRIDGE_HARDWARE = "02:6b:61:74:69:62"
 _FILE = Path("/run/netns", NETWORK_NAMESPACE)
 _HOST_END, _NODE_END, _BRIDGE = "katib-host", "katib-node", "cni0"
 INSIDE = ("nsenter", f"--net={_FILE}", "--")
@@ -65,6 +66,8 @@ def ensure() -> None:
     if not _works(*INSIDE, "ip", "link", "show", _BRIDGE):
         # Before the first pod, as the name server listens on it.
         _run(*INSIDE, "ip", "link", "add", _BRIDGE, "type", "bridge")
+    # One that nobody set is the lowest of the pods' own and changes with them; what they send goes nowhere until they have asked again.
+    _run(*INSIDE, "ip", "link", "set", _BRIDGE, "address", _BRIDGE_HARDWARE)
     _run(*INSIDE, "ip", "address", "replace", f"{BRIDGE_IP}/{POD_CIDR.rpartition('/')[2]}", "dev", _BRIDGE)
     _run(*INSIDE, "ip", "link", "set", _BRIDGE, "up")
     for target in (SERVICE_CIDR, POD_CIDR):

@@ -1,4 +1,4 @@
-"""What the pods of a trial printed: the primary container of the newest pod, and of those that follow it."""
+"""What the pods of a trial printed: the primary container of the newest primary pod, and of those that follow it."""
 
 from __future__ import annotations
 
@@ -107,7 +107,13 @@ def _newest_pod(client: ClusterClient, trial: Mapping[str, Any]) -> Object | Non
     pods, _ = client.list(PODS, metadata["namespace"], label_selector=selector)
     wanted = spec.get("primaryPodLabels") or {}
     chosen = [pod for pod in pods if wanted.items() <= (pod["metadata"].get("labels") or {}).items()] or pods
+    chosen = [pod for pod in chosen if _is_collected(pod)] or chosen
     return max(chosen, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]), default=None)
+
+
+def _is_collected(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod has the collector: of a job of several pods those have it that are primary."""
+    return any(each["name"].startswith(_COLLECTOR) for each in pod["spec"].get("initContainers") or ())
 
 
 def _container(trial: Mapping[str, Any], pod: Mapping[str, Any]) -> str:

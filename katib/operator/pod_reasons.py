@@ -83,8 +83,10 @@ def disruption_of(pods: Iterable[Mapping[str, Any]]) -> str:
 
 
 def place_of(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return where a trial runs: its newest pod and the node of that."""
-    newest = max(pods, key=lambda pod: pod["metadata"].get("creationTimestamp") or "", default=None)
+    """Return where a trial runs: its newest pod that is collected from, and the node of that; any pod where none is yet."""
+    pods = list(pods)
+    collected = [pod for pod in pods if _is_collected(pod)]
+    newest = max(collected or pods, key=lambda pod: pod["metadata"].get("creationTimestamp") or "", default=None)
     if newest is None:
         return {}
     place = {"pod": newest["metadata"]["name"]}
@@ -112,6 +114,11 @@ def _was_told_to_end(pod: Mapping[str, Any]) -> bool:
         )
         for end in ends
     )
+
+
+def _is_collected(pod: Mapping[str, Any]) -> bool:
+    statuses = (pod.get("status") or {}).get("initContainerStatuses") or ()
+    return any(status.get("name", "").startswith("katib-collector") for status in statuses)
 
 
 def has_word(pod: Mapping[str, Any]) -> bool:

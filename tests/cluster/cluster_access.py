@@ -83,7 +83,7 @@ def missing_controllers(names: Sequence[str]) -> str:
     try:
         controllers.build(layout, wanted)
     except Trouble as trouble:
-        return str(trouble)
+        return str(trouble).splitlines()[0].rstrip(":")
     return ""
 
 

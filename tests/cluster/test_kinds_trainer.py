@@ -1,8 +1,10 @@
 """Trials that are JobSets, and TrainJobs of Kubeflow Trainer, whose pods the webhook gives the collector."""
 
 import pytest
-from kinds_world import FAIL, FOREVER, HELP, OPT_IN, TRAIN, KindsWorld, experiment, pod, state_of
+from kinds_world import FAIL, FOREVER, HELP, OPT_IN, TRAIN, KindsWorld, experiment, given, pod, state_of
 from singlenode.images import image_name
+
+from katib.client.katib_client import KatibClient
 
 pytestmark = OPT_IN
 
@@ -29,8 +31,13 @@ def job_set(leader, helper, **more):
 
 @pytest.mark.controllers("trainer")
 def test_jobset(trainer):
-    trainer.create(experiment("jobset", job_set(TRAIN, HELP)))
+    # The helpers are not told to end before the leader's log is read.
+    trainer.create(experiment("jobset", job_set(TRAIN, HELP), template={"retain": True}))
     trainer.check_succeeded("jobset")
+    with KatibClient(config_file=str(trainer.kubernetes.kubeconfig), namespace=trainer.namespace) as client:
+        for trial in trainer.of("trials", "jobset"):
+            printed = [*client.get_job_logs("jobset", trial["metadata"]["name"])]
+            assert printed == [f"loss={given(trial)[0]}"] * 3
 
 
 @pytest.mark.controllers("trainer")

@@ -1,6 +1,6 @@
 """The command line of the cluster.
 
-  cluster build                      packages and binaries only: run it early, it takes minutes
+  cluster build                      packages and binaries only, also of the training operator: run it early, it takes minutes
   cluster up [--control-plane]       bring it up, or mend it; without pods it needs no root
   cluster down                       end everything; binaries, images and certificates stay
   cluster status                     what runs
@@ -8,7 +8,7 @@
   cluster images [NAME…] [--import]  build the project's images (katib, collector, trial)
   cluster import TAR…                give archives of images to the node: use imagePullPolicy IfNotPresent or Never
   cluster controllers [NAME…]        build and run controllers of other kinds of jobs, until Ctrl-C: training (the default), trainer,
-                                     mxnet, ray, kueue; with --build, do not run them
+                                     mxnet, ray, argo, kueue; with --build, do not run them
   cluster signal SIGNAL COMPONENT    for faults: KILL, TERM, STOP, CONT
   cluster start COMPONENT            start one that was ended
   cluster exec COMMAND…              inside the cluster's network namespace
@@ -42,8 +42,16 @@ def _tell_how_to_use(cluster: Cluster) -> None:
 
 
 def _build(cluster: Cluster, words: list[str]) -> int:
-    cluster.build(pods="--control-plane" not in words)
+    from singlenode import controllers
+
+    pods = "--control-plane" not in words
+    cluster.build(pods=pods)
     _say(f"built: {cluster.layout.binaries}")
+    if pods:
+        try:  # tests want it; a cluster does not
+            controllers.build(cluster.layout, controllers.chosen([]))
+        except Trouble as trouble:
+            _say(f"{trouble}")
     return 0
 
 

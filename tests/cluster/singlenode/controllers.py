@@ -78,6 +78,7 @@ class Controller:
         go_mod: The file of the module that says the versions.
         packages: What is built: one program of the controller's name, or several of their own.
         program: Of several, the controller.
+        added: Files of ours that a module lacks, by their places in it.
         ready: Matches its log once it works.
         port: Of its webhooks.
         webhooks: What it is asked.
@@ -90,6 +91,7 @@ class Controller:
     go_mod: str = "go.mod"
     packages: tuple[str, ...] = (".",)
     program: str = ""
+    added: Mapping[str, str] = field(default_factory=dict)
     ready: str = r"(?m)^ready$"
     port: int = 0
     webhooks: tuple[_Webhook, ...] = ()
@@ -139,6 +141,7 @@ CATALOGUE = {
             {_ARGO: "manifests/base/crds/minimal/argoproj.io_*.yaml"},
             packages=(f"{_ARGO}/cmd/workflow-controller", f"{_ARGO}/cmd/argoexec"),
             program="workflow-controller",
+            added={"workflow/executor/osspecific/signal_linux.go": "signal_linux.go"},
             ready="Workflow Controller started|started leading|Performing periodic",
         ),
         Controller(
@@ -183,9 +186,24 @@ def built(layout: Layout, controller: Controller) -> bool:
     return (_folder(layout, controller) / "complete").exists()
 
 
-def _go(controller: Controller, *words: str | Path, lock: int = -1) -> str:
+def _completed(controller: Controller, folder: Path) -> Path:
+    """Have a copy of a module with what it lacks; return the ``go.mod`` that takes that in its place."""
+    (module,) = controller.definitions
+    copy = folder / "module"
+    shutil.copytree(_go(controller, "list", "-m", "-f", "{{.Dir}}", module), copy)
+    own = MODULES / controller.folder
+    for place, file in controller.added.items():
+        (copy / place).parent.chmod(0o755)  # Go keeps modules from being changed
+        shutil.copyfile(own / file, copy / place)
+    shutil.copyfile(own / "go.sum", folder / "build.sum")
+    go_mod = folder / "build.mod"
+    go_mod.write_text(f"{(own / 'go.mod').read_text()}\nreplace {module} => {copy}\n")
+    return go_mod
+
+
+def _go(controller: Controller, *words: str | Path, lock: int = -1, go_mod: str | Path = "") -> str:
     command, *rest = words
-    version = ["-mod=readonly", f"-modfile={controller.go_mod}"]
+    version = ["-mod=readonly", f"-modfile={go_mod or controller.go_mod}"]
     done = subprocess.run(
         ["go", command, *version, *rest],
         cwd=MODULES / controller.folder,
@@ -217,8 +235,10 @@ def build(layout: Layout, controllers: Iterable[Controller]) -> None:
             shutil.rmtree(unfinished, ignore_errors=True)  # of a build that was killed
             (unfinished / "definitions").mkdir(parents=True)
             flags = ["-trimpath", "-ldflags", "-s -w"]
+            go_mod = _completed(controller, unfinished) if controller.added else controller.go_mod
             target = f"{unfinished}/" if controller.program else unfinished / controller.name
-            _go(controller, "build", *flags, "-o", target, *controller.packages, lock=lock)
+            _go(controller, "build", *flags, "-o", target, *controller.packages, lock=lock, go_mod=go_mod)
+            shutil.rmtree(unfinished / "module", ignore_errors=True)
             for module, pattern in controller.definitions.items():
                 place = Path(_go(controller, "list", "-m", "-f", "{{.Dir}}", module))
                 for path in place.glob(pattern):
@@ -404,6 +424,10 @@ class Controllers:
         return f"the end of {self._log(controller)}:\n" + "".join(f"  {line[:400]}\n" for line in lines)
 
     def _end(self) -> None:
+        if "argo" in self._running:
+            configuration = ["configmap", "workflow-controller-configmap", "--namespace", _ARGO_NAMESPACE]
+            with contextlib.suppress(Trouble):  # the cluster may be gone
+                self._kubectl("delete", "--ignore-not-found", *configuration)
         for each in self._running.values():
             with contextlib.suppress(ProcessLookupError):
                 each.send_signal(signal.SIGTERM)

@@ -198,6 +198,13 @@ def test_a_trial_runs_where_its_newest_pod_does():
     assert place_of([]) == {}
 
 
+def test_a_trial_of_several_pods_runs_where_its_collected_one_does():
+    sidecar = container({"running": {}}, "katib-collector")
+    master = pod("master", node="first", created="2026-03-01T12:00:00Z", initContainerStatuses=[sidecar])
+    worker = pod("worker", node="second", created="2026-03-01T12:01:00Z")
+    assert place_of(each for each in (worker, master)) == {"pod": "master", "node": "first"}
+
+
 def test_nothing_is_kept_of_a_pods_spec_but_its_node():
     kept = compact_pod(pod(node="first", phase="Running"))
     assert kept["spec"] == {"nodeName": "first"}

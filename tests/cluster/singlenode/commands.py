@@ -8,7 +8,7 @@
   cluster images [NAME…] [--import]  build the project's images (katib, collector, trial)
   cluster import TAR…                give archives of images to the node: use imagePullPolicy IfNotPresent or Never
   cluster controllers [NAME…]        build and run controllers of other kinds of jobs, until Ctrl-C: training (the default), trainer,
-                                     mxnet, ray, argo, kueue; with --build, do not run them
+                                     mxnet, ray, kueue; with --build, do not run them
   cluster signal SIGNAL COMPONENT    for faults: KILL, TERM, STOP, CONT
   cluster start COMPONENT            start one that was ended
   cluster exec COMMAND…              inside the cluster's network namespace
@@ -179,7 +179,7 @@ _COMMANDS: dict[str, Callable[[Cluster, list[str]], int]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words and words[0] in {"-h", "--help", "help"}:
+    if words[:1] == ["help"] or {"-h", "--help"} & set(words):
         sys.stdout.write(f"{__doc__}")
         return 0
     command = _COMMANDS.get(words[0]) if words else None

@@ -15,14 +15,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from singlenode import archive, checks, credentials, network, node, processes, programs
+from singlenode import checks, credentials, network, processes, programs
 from singlenode.images import image_name
 from singlenode.layout import LOOPBACK, Layout
 from singlenode.lifecycle import Cluster
@@ -76,9 +75,7 @@ class Controller:
         folder: Its Go module below ``controllers/``.
         definitions: Where its CRDs are: globs by module.
         go_mod: The file of the module that says the versions.
-        packages: What is built: one program of the controller's name, or several of their own.
-        program: Of several, the controller.
-        added: Files of ours that a module lacks, by their places in it.
+        package: Of the program.
         ready: Matches its log once it works.
         port: Of its webhooks.
         webhooks: What it is asked.
@@ -89,16 +86,13 @@ class Controller:
     folder: str
     definitions: Mapping[str, str]
     go_mod: str = "go.mod"
-    packages: tuple[str, ...] = (".",)
-    program: str = ""
-    added: Mapping[str, str] = field(default_factory=dict)
+    package: str = "."
     ready: str = r"(?m)^ready$"
     port: int = 0
     webhooks: tuple[_Webhook, ...] = ()
 
 
 _TRAINING = "github.com/kubeflow/training-operator"
-_ARGO = "github.com/argoproj/argo-workflows/v4"
 CATALOGUE = {
     each.name: each
     for each in (
@@ -131,18 +125,8 @@ CATALOGUE = {
             "RayJob (KubeRay 1.5)",
             "ray",
             {"github.com/ray-project/kuberay/ray-operator": "config/crd/bases/*.yaml"},
-            packages=("github.com/ray-project/kuberay/ray-operator",),
+            package="github.com/ray-project/kuberay/ray-operator",
             ready=r"(?s)(Starting workers.*){3}",
-        ),
-        Controller(
-            "argo",
-            "Workflow (Argo Workflows 4.0)",
-            "argo",
-            {_ARGO: "manifests/base/crds/minimal/argoproj.io_*.yaml"},
-            packages=(f"{_ARGO}/cmd/workflow-controller", f"{_ARGO}/cmd/argoexec"),
-            program="workflow-controller",
-            added={"workflow/executor/osspecific/signal_linux.go": "signal_linux.go"},
-            ready="Workflow Controller started|started leading|Performing periodic",
         ),
         Controller(
             "kueue",
@@ -186,24 +170,9 @@ def built(layout: Layout, controller: Controller) -> bool:
     return (_folder(layout, controller) / "complete").exists()
 
 
-def _completed(controller: Controller, folder: Path) -> Path:
-    """Have a copy of a module with what it lacks; return the ``go.mod`` that takes that in its place."""
-    (module,) = controller.definitions
-    copy = folder / "module"
-    shutil.copytree(_go(controller, "list", "-m", "-f", "{{.Dir}}", module), copy)
-    own = MODULES / controller.folder
-    for place, file in controller.added.items():
-        (copy / place).parent.chmod(0o755)  # Go keeps modules from being changed
-        shutil.copyfile(own / file, copy / place)
-    shutil.copyfile(own / "go.sum", folder / "build.sum")
-    go_mod = folder / "build.mod"
-    go_mod.write_text(f"{(own / 'go.mod').read_text()}\nreplace {module} => {copy}\n")
-    return go_mod
-
-
-def _go(controller: Controller, *words: str | Path, lock: int = -1, go_mod: str | Path = "") -> str:
+def _go(controller: Controller, *words: str | Path, lock: int = -1) -> str:
     command, *rest = words
-    version = ["-mod=readonly", f"-modfile={go_mod or controller.go_mod}"]
+    version = ["-mod=readonly", f"-modfile={controller.go_mod}"]
     done = subprocess.run(
         ["go", command, *version, *rest],
         cwd=MODULES / controller.folder,
@@ -235,10 +204,7 @@ def build(layout: Layout, controllers: Iterable[Controller]) -> None:
             shutil.rmtree(unfinished, ignore_errors=True)  # of a build that was killed
             (unfinished / "definitions").mkdir(parents=True)
             flags = ["-trimpath", "-ldflags", "-s -w"]
-            go_mod = _completed(controller, unfinished) if controller.added else controller.go_mod
-            target = f"{unfinished}/" if controller.program else unfinished / controller.name
-            _go(controller, "build", *flags, "-o", target, *controller.packages, lock=lock, go_mod=go_mod)
-            shutil.rmtree(unfinished / "module", ignore_errors=True)
+            _go(controller, "build", *flags, "-o", unfinished / controller.name, controller.package, lock=lock)
             for module, pattern in controller.definitions.items():
                 place = Path(_go(controller, "list", "-m", "-f", "{{.Dir}}", module))
                 for path in place.glob(pattern):
@@ -344,10 +310,8 @@ class Controllers:
         own = {}
         if controller.name == "ray":  # what it adds to pods runs programs of Ray's image
             own = {"ENABLE_PROBES_INJECTION": "false", "ENABLE_INIT_CONTAINER_INJECTION": "false"}
-        if controller.name == "argo":
-            own = {"LEADER_ELECTION_DISABLE": "true"}
         marks = {processes.CLUSTER_MARK: str(self._layout.folder), processes.PART_MARK: controller.name}
-        program = str(_folder(self._layout, controller) / (controller.program or controller.name))
+        program = str(_folder(self._layout, controller) / controller.name)
         # Whoever started it may be killed; it is not left behind then.
         command = [*network.INSIDE, "setpriv", "--pdeathsig", "TERM", program, *self._options(controller)]
         with self._log(controller).open("w") as log:
@@ -373,33 +337,11 @@ class Controllers:
         if controller.name == "ray":
             options += ["--metrics-addr", "0", "--health-probe-bind-address", "0", "--enable-leader-election=false"]
             options += ["--use-kubernetes-proxy"]  # it is not in the cluster, and knows no name of a Service
-        if controller.name == "argo":
-            options += ["--namespace", _ARGO_NAMESPACE, "--executor-image", self._give_executor(controller)]
-            options += ["--executor-image-pull-policy", "Never"]
         if controller.name == "kueue":
             configuration = self._own / "kueue.yaml"
             configuration.write_text(json.dumps(_kueue(self._own, controller.port)))
             options += ["--config", str(configuration)]
         return options
-
-    def _give_executor(self, controller: Controller) -> str:
-        """Give the node the image that Argo puts into every pod: one program."""
-        folder = _folder(self._layout, controller)
-        name = f"katib.test/argoexec:{folder.name.rpartition('-')[2]}"
-        if name not in node.images(self._layout):
-            with tempfile.TemporaryDirectory(dir=self._own) as scratch:
-                root = Path(scratch, "root")
-                (root / "bin").mkdir(parents=True)
-                shutil.copy(folder / "argoexec", root / "bin" / "argoexec")
-                archive.write(root, Path(scratch, "argoexec.tar"), name=name, entrypoint=["argoexec"])
-                node.import_images(self._layout, [Path(scratch, "argoexec.tar")])
-        configuration = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": "workflow-controller-configmap", "namespace": _ARGO_NAMESPACE},
-        }
-        self._kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(configuration))
-        return name
 
     def _await(self, controller: Controller) -> None:
         until = time.monotonic() + _READY_SECONDS
@@ -424,10 +366,6 @@ class Controllers:
         return f"the end of {self._log(controller)}:\n" + "".join(f"  {line[:400]}\n" for line in lines)
 
     def _end(self) -> None:
-        if "argo" in self._running:
-            configuration = ["configmap", "workflow-controller-configmap", "--namespace", _ARGO_NAMESPACE]
-            with contextlib.suppress(Trouble):  # the cluster may be gone
-                self._kubectl("delete", "--ignore-not-found", *configuration)
         for each in self._running.values():
             with contextlib.suppress(ProcessLookupError):
                 each.send_signal(signal.SIGTERM)
@@ -439,8 +377,6 @@ class Controllers:
                 each.wait()
 
 
-_ARGO_NAMESPACE = "kube-public"
-"""Where Argo's controller looks for its configuration."""
 _WEBHOOKS = "mutatingwebhookconfigurations"
 
 _WAIT_FOR_MASTER = """\

@@ -5,6 +5,7 @@ from kinds_world import (
     FAIL,
     FOREVER,
     HELP,
+    OPT_IN,
     TRAIN,
     KindsWorld,
     collected_pods,
@@ -20,7 +21,7 @@ from singlenode.images import image_name
 import katib
 from katib.client.katib_client import KatibClient
 
-pytestmark = [pytest.mark.controllers("training"), pytest.mark.xdist_group("kinds")]
+pytestmark = [*OPT_IN, pytest.mark.controllers("training")]
 
 
 def pytorch_job(**programs):

@@ -1,6 +1,6 @@
 """The command line of the cluster.
 
-  cluster build                      packages and binaries only, also of the training operator: run it early, it takes minutes
+  cluster build                      packages and binaries only: run it early, it takes minutes
   cluster up [--control-plane]       bring it up, or mend it; without pods it needs no root
   cluster down                       end everything; binaries, images and certificates stay
   cluster status                     what runs
@@ -42,16 +42,8 @@ def _tell_how_to_use(cluster: Cluster) -> None:
 
 
 def _build(cluster: Cluster, words: list[str]) -> int:
-    from singlenode import controllers
-
-    pods = "--control-plane" not in words
-    cluster.build(pods=pods)
+    cluster.build(pods="--control-plane" not in words)
     _say(f"built: {cluster.layout.binaries}")
-    if pods:
-        try:  # tests want it; a cluster does not
-            controllers.build(cluster.layout, controllers.chosen([]))
-        except Trouble as trouble:
-            _say(f"{trouble}")
     return 0
 
 

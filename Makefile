@@ -58,7 +58,7 @@ images: setup ## build the container images (buildah, podman or docker); KATIB_I
 	@$(CLUSTER) images
 
 e2e: setup ## run the tests that need a cluster: on KUBECONFIG's, or on this machine's, which it brings up
-	KATIB_E2E=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/cluster
+	KATIB_E2E=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/cluster
 
 INSTALL_TESTS := tests/cluster/test_install*.py tests/cluster/test_foreign_definitions.py tests/cluster/test_network_policies.py
 e2e-install: setup ## install every overlay on that cluster, with databases, certificates and NetworkPolicies: 15 minutes

@@ -323,7 +323,7 @@ class ClusterExperiments:
             except Conflict:  # somebody wrote since: the operator, or who carries out the same request
                 if not request.is_noted or attempt == _MOST_WRITES - 1:
                     raise
-            time.sleep(random.uniform(0, _FIRST_PAUSE))
+            time.sleep(random.uniform(0, _FIRST_PAUSE))  # so that two who met do not meet again
         raise AssertionError  # the last attempt returns or raises
 
     def _patched(self, namespace: str, name: str, patch: dict[str, Any]) -> Experiment:
@@ -338,7 +338,7 @@ class ClusterExperiments:
         *,
         purge: bool = False,
         foreground: bool = False,
-        request_id: str = "",  # noqa: ARG002
+        request_id: str = "",  # noqa: ARG002 - of the protocol; see below
     ) -> None:
         """Remove an experiment; the cluster takes away what belongs to it.
 

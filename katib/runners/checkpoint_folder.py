@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> int:
         sys.stderr.write(f"{_USAGE}\n")
         return 2
     try:
-        folder = inherit(Path(places[0]), places[1], places[2] if len(places) == 3 else None)  # noqa: PLR2004
+        folder = inherit(Path(places[0]), places[1], places[2] if len(places) == 3 else None)  # noqa: PLR2004 - a folder, a trial, its parent
         if opened:
             _open(folder)
     except KatibError as error:

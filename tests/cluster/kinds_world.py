@@ -15,7 +15,6 @@ from singlenode.images import image_name
 from singlenode.lifecycle import Cluster
 
 OPT_IN = [
-    pytest.mark.xdist_group("kinds"),  # there is one run of controllers at a time
     pytest.mark.skipif("KATIB_E2E_KINDS" not in os.environ, reason="trials of more kinds: `make e2e-kinds` runs them"),
 ]
 LR = {"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.01", "max": "0.1"}}

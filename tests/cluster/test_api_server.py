@@ -30,8 +30,6 @@ sys.path.append(str(ROOT / "tests" / "integration"))
 
 from authority import Authority  # noqa: E402 - found by the line above
 
-pytestmark = pytest.mark.xdist_group("api-server")  # one installation for all of them
-
 HOST = os.environ.get("KATIB_TEST_HOST", "10.250.0.1")
 """Where pods reach this machine; that of our own cluster unless somebody says so."""
 TRAINS = {"base_image": image_name("trial"), "interpreter": "python3"}

@@ -56,8 +56,6 @@ sys.path.append(str(ROOT / "tests" / "faults" / "operator"))
 from operator_processes import OperatorProcesses  # noqa: E402 - found by the line above
 from world import Reports  # noqa: E402
 
-pytestmark = pytest.mark.xdist_group("client-experiments")  # what they run on is there once
-
 RULES = {
     "quick": "seconds=0.6",
     "long": "end=never",

@@ -10,8 +10,6 @@ from measured_operator import MeasuredOperator
 from singlenode.images import image_name
 from singlenode.lifecycle import Cluster
 
-pytestmark = pytest.mark.xdist_group("disruptions")  # one operator, and a kubelet that is killed
-
 _WORK = "import sys, time\ntime.sleep({seconds})\nprint('loss=' + sys.argv[1], flush=True)\n"
 
 

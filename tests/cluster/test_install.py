@@ -6,8 +6,6 @@ import re
 import pytest
 from installation import installing
 
-pytestmark = pytest.mark.xdist_group("install")  # what is the cluster's is there once
-
 
 @pytest.fixture(scope="module")
 def installation(kubernetes, tmp_path_factory):

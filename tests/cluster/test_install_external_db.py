@@ -7,7 +7,7 @@ from installation import installing, takes_minutes
 
 from katib.testing.database_servers import MariadbServer, PostgresqlServer
 
-pytestmark = [takes_minutes, pytest.mark.xdist_group("install"), pytest.mark.timeout(900)]
+pytestmark = [takes_minutes, pytest.mark.timeout(900)]
 
 HOST = os.environ.get("KATIB_TEST_HOST", "10.250.0.1")
 """Where pods reach this machine."""

@@ -3,7 +3,7 @@
 import pytest
 from installation import ROOT, installing, takes_minutes
 
-pytestmark = [takes_minutes, pytest.mark.xdist_group("install"), pytest.mark.timeout(600)]
+pytestmark = [takes_minutes, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

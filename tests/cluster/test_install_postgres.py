@@ -4,7 +4,7 @@ import pytest
 from installation import installing, takes_minutes
 from postgres_image import image_of_postgres
 
-pytestmark = [takes_minutes, pytest.mark.xdist_group("install"), pytest.mark.timeout(900)]
+pytestmark = [takes_minutes, pytest.mark.timeout(900)]
 
 IMAGE = "docker.io/library/postgres"
 EPOCHS = 12

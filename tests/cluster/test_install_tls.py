@@ -11,7 +11,7 @@ from cryptography import x509
 from definitions import CERT_MANAGER
 from installation import installing, patch, takes_minutes
 
-pytestmark = [takes_minutes, pytest.mark.xdist_group("install"), pytest.mark.timeout(900)]
+pytestmark = [takes_minutes, pytest.mark.timeout(900)]
 
 NAMES = {
     "katib-store": ("", ".svc", ".svc.cluster.local"),

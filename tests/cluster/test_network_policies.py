@@ -16,7 +16,7 @@ sys.path.append(str(ROOT / "tests" / "integration"))
 
 from authority import Authority
 
-pytestmark = [takes_minutes, pytest.mark.xdist_group("install"), pytest.mark.timeout(900)]
+pytestmark = [takes_minutes, pytest.mark.timeout(900)]
 
 PORTS = {
     "store": (6789, 8080, 9090),

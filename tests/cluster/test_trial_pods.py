@@ -10,8 +10,6 @@ from measured_operator import MeasuredOperator
 from singlenode.images import image_name
 from singlenode.layout import NODE, Layout
 
-pytestmark = pytest.mark.xdist_group("trial-pods")  # one operator
-
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
 FOLDER = "/opt/katib/data"
 POPULATION = 5

@@ -102,12 +102,51 @@ def streaming(
     async def answer(request: Any, context: StreamContext) -> T:
         left = context.time_remaining()
         call = Call(math.inf if left is None else left, context.invocation_metadata() or ())
-        return await _ended(name, method(request, context.write, call), left, context, metrics)
+        writes = _Writes(context.write)
+        return await _ended(name, method(request, writes.send, call), left, context, metrics, writes=writes)
 
     return answer
 
 
-async def _ended(name: str, answer: Awaitable[T], seconds: float | None, context: Context, metrics: CallMetrics) -> T:
+class _Writes:
+    """Sends a call's messages, and knows when none is on its way.
+
+    gRPC goes on with a message whose sender was cancelled, and takes no status before it is out: it would fail the call with
+    ``GRPC_CALL_ERROR_TOO_MANY_OPERATIONS``, and the caller would not learn what was wrong.
+    """
+
+    def __init__(self, write: Callable[[bytes], Awaitable[None]]) -> None:
+        self._write = write
+        self._last: asyncio.Future[None] | None = None
+
+    async def send(self, message: bytes) -> None:
+        """Send one; returns when there is room for the next."""
+        await self.done()
+        self._last = asyncio.ensure_future(self._write(message))
+        self._last.add_done_callback(_looked_at)
+        await asyncio.shield(self._last)
+
+    async def done(self) -> None:
+        """Return when the last message is out, or never will be. A caller who reads nothing is waited for as long as they stay."""
+        if self._last is not None:
+            await asyncio.wait({self._last})
+
+
+def _looked_at(write: asyncio.Future[None]) -> None:
+    """Take note of how a message fared whose sender may have gone."""
+    if not write.cancelled():
+        write.exception()
+
+
+async def _ended(
+    name: str,
+    answer: Awaitable[T],
+    seconds: float | None,
+    context: Context,
+    metrics: CallMetrics,
+    *,
+    writes: _Writes | None = None,
+) -> T:
     """Return an answer, or end the call with the status of its failure."""
     status = Status(grpc.StatusCode.OK, "")
     with metrics.call(name) as measured:
@@ -133,5 +172,7 @@ async def _ended(name: str, answer: Awaitable[T], seconds: float | None, context
             status = Status(grpc.StatusCode.INTERNAL, f"the server failed: {type(error).__name__}: {error}")
         measured.code = status.code.name
     _LOGGER.info("%s: %s %s", name, status.code.name, status.message)
+    if writes is not None:
+        await writes.done()
     await context.abort(status.code, status.message, status.metadata)
     raise AssertionError  # abort raises

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.access import Role
-from katib.errors import InvalidInput, Problem, StoreUnavailable
+from katib.errors import Conflict, Denied, InvalidInput, NotFound, Problem, StoreUnavailable
 from katib.rpc import store_v1 as wire
 from katib.rpc.requests import decoded
 from katib.rpc.services import MOST_BYTES
@@ -104,8 +104,8 @@ class TrackingStreams:
                 await _first(waiting.put(piece), storing)
             await _first(waiting.put(None), storing)
             await storing
-        except InvalidInput:
-            # What came before is stored and answered.
+        except (Conflict, Denied, InvalidInput, NotFound):
+            # What came before is stored and answered; unless it is that which was refused, which is raised again here.
             await _first(waiting.put(None), storing)
             await storing
             raise

@@ -304,6 +304,17 @@ class TestAppending:
         with refused(INVALID, "observations[0].text"):
             next(stream)
 
+    def test_a_run_that_is_none_leaves_those_before_it(self, client, run):
+        good = {"namespace": client.namespace, "run_id": run.id}
+        messages = [{**good, "first_sequence": number, "observations": points(number, 1)} for number in range(50)]
+        messages.append({"run_id": client.own("none"), "observations": points(0, 1)})
+        stream = client.AppendObservations(requests=iter([wire.AppendRequest(**each) for each in messages]), timeout=60)
+        following = 0
+        with refused(NOT_FOUND):
+            for reply in stream:
+                following = reply.next_sequence
+        assert following == len(client.ListObservations(run_id=run.id).observations) == 50
+
     def test_a_gap_ends_the_stream_and_keeps_what_was_acknowledged(self, client, run):
         messages = [
             {"namespace": client.namespace, "run_id": run.id, "first_sequence": 0, "observations": points(0, 2)},

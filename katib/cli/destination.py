@@ -100,6 +100,8 @@ def binary_destination(path: str | None) -> Iterator[IO[bytes]]:
 def _draft(path: str) -> Iterator[Path]:
     """Yield the path of a file that gets its name when the block ends well."""
     target = Path(path)
+    if not target.name or target.is_dir():
+        raise InvalidInput("name the file to write" if not path else f"cannot write {path}: it is a folder, not a file")
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         yield draft

@@ -24,6 +24,7 @@ ENVIRONMENT: Final[dict[str, str]] = {
     "KATIB_HOME": "as --home; without either, katib in the user's data folder",
     "KATIB_NAMESPACE": "as --namespace",
     "KATIB_STORE_URL": "as --url, for the commands that serve or change a store",
+    "KATIB_TRACKING_URI": "as --tracking-uri",
     "NO_COLOR": "as --no-color",
     "KATIB_DEBUG": "show the traceback of a fault in katib itself",
 }

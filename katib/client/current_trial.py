@@ -78,7 +78,7 @@ class CurrentTrial:
         """
         try:
             found = json.loads(self.stated_parameters)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise Unsupported(

@@ -10,6 +10,8 @@ import atexit
 import contextlib
 import dataclasses
 import functools
+import math
+import numbers
 import secrets
 import sys
 import weakref
@@ -556,7 +558,16 @@ class KatibClient:
             NotFound: There is no such experiment, or it was deleted.
             Conflict: It has ended in another condition; the message says why.
             DeadlineExceeded: It has not come to it in time.
+            InvalidInput: There is no such condition, or what should be a number of seconds is none.
         """
+        given: dict[str, Any] = {"timeout": 0.0 if timeout is None else timeout, "polling_interval": polling_interval}
+        wrong = [
+            Problem(argument, "must be a number of seconds", repr(value))
+            for argument, value in given.items()
+            if not isinstance(value, numbers.Real) or math.isnan(value)
+        ]
+        if wrong:
+            raise InvalidInput(wrong)
         where = self._where(namespace)
         self._get(name, namespace, apiserver_timeout)
         pause = min(float(polling_interval), _LOCAL_PAUSE if self.backend == "local" else 1.0)

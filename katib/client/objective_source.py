@@ -24,6 +24,8 @@ __all__ = ["ObjectiveSource", "read_objective"]
 _OF_MODULES: Final = frozenset(
     {"__name__", "__doc__", "__builtins__", "__file__", "__spec__", "__loader__", "__package__"}
 )
+_OF_NOTEBOOKS: Final = frozenset({"display", "get_ipython"})
+"""What IPython has among the built-in names, and a trial has not."""
 _LOADS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
 _STORES: Final = frozenset({"STORE_GLOBAL", "STORE_NAME"})
 
@@ -130,9 +132,8 @@ def _refuse_missing_names(name: str, text: str) -> None:
             loaded.setdefault(instruction.argval)
         elif instruction.opname == "STORE_GLOBAL" or (of_module and instruction.opname in _STORES):
             stored.add(instruction.argval)
-    missing = [
-        used for used in loaded if used not in stored and used not in _OF_MODULES and not hasattr(builtins, used)
-    ]
+    known = ({*dir(builtins)} - _OF_NOTEBOOKS) | _OF_MODULES | stored
+    missing = [used for used in loaded if used not in known]
     missing = [used for used in missing if not _is_of_a_class(code, used)]
     if missing:
         listed = ", ".join(missing)

@@ -15,7 +15,7 @@ from katib.client.search import SearchParameter
 from katib.client.trial_tables import metric_value, optuna_study, trials_dataframe, typed_point
 from katib.client.views.html import experiment_html
 from katib.client.views.progress import progress_view
-from katib.client.waiting import has_condition
+from katib.client.waiting import first_failure, has_condition
 from katib.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class TuneResult:
         for record in self.trials:
             if best is not None and record.name == best.best_trial_name:
                 return record
-        raise NotFound(f"experiment {self.name!r} has no best trial: none has measured its objective")
+        reason = f"experiment {self.name!r} has no best trial: none has measured its objective"
+        raise NotFound(reason + first_failure(self.trials))
 
     @property
     def best_parameters(self) -> dict[str, Any]:

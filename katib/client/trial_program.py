@@ -39,6 +39,7 @@ def _katib_trial():
     for word in sys.argv[1:]:
         name, _, text = word.partition("=")
         values[name] = listed[name][text] if text in listed.get(name, ()) else types[name](text)
+    stdout = os.dup(1)  # which the function may close or replace
     try:
         returned = {call}
     except Exception as error:
@@ -47,7 +48,6 @@ def _katib_trial():
 
         program = globals().get("_katib_program") or sys.orig_argv[sys.orig_argv.index("-c") + 1]
         linecache.cache["<string>"] = (len(program), None, program.splitlines(True), "<string>")
-        sys.stdout.flush()
         traceback.print_exception(error.with_traceback(error.__traceback__.tb_next))
         sys.exit(1)
     if returned is None or os.environ.get("RANK", "0") != "0":
@@ -68,7 +68,7 @@ _katib_trial()
 '''
 _PRINT: Final = """\
     for name, text in metrics.items():
-        print(f"\\n{name}={text}", flush=True)
+        os.write(stdout, f"\\n{name}={text}\\n".encode())
 """
 _PUSH: Final = """\
     if metrics:

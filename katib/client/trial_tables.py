@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from katib.api.metric_names import metric_names
 from katib.api.typed_value import typed_value
+from katib.engine.observe import UNAVAILABLE
 from katib.errors import Unsupported
 from katib.store.summary import reported_number
 
@@ -34,12 +35,14 @@ def typed_point(spec: ExperimentSpec, assignments: Sequence[tuple[str, str]]) ->
 
 
 def metric_value(spec: ExperimentSpec, metric: Metric) -> float | str | None:
-    """Return the value of a metric that counts by the experiment's strategy: a number where it is one."""
+    """Return the value of a metric that counts by the experiment's strategy: a number where it is one, None where there is none."""
     stated = (spec.objective.metric_strategies if spec.objective else None) or []
     strategies = {one.name: one.value for one in stated}
     strategy = strategies.get(metric.name, "latest")
     text = {"min": metric.min, "max": metric.max}.get(strategy) or metric.latest
-    if text is None:
+    if text == UNAVAILABLE:  # every report was NaN or a word: say which
+        text = metric.latest
+    if text is None or text == UNAVAILABLE:
         return None
     number = reported_number(text)
     return text if number is None else number

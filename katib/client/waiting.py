@@ -14,14 +14,14 @@ from katib.engine.status import over
 from katib.errors import Conflict, DeadlineExceeded, InvalidInput, KatibError, NotFound, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from katib.api.experiment import Experiment
     from katib.client.views.progress import ProgressView
     from katib.engine.trial import TrialRecord
     from katib.experiments.protocol import Changes, Experiments
 
-__all__ = ["CONDITIONS", "Standing", "changes_of", "has_condition", "wait_for"]
+__all__ = ["CONDITIONS", "Standing", "changes_of", "first_failure", "has_condition", "wait_for"]
 
 CONDITIONS: Final = ("Created", "Running", "Restarting", "Succeeded", "Failed", "Stopped")
 _ENDS: Final = ("Succeeded", "Failed", "Stopped")
@@ -207,9 +207,13 @@ def _refuse_other_end(standing: Standing, condition: str) -> None:
         return
     reason = f"experiment {experiment.metadata.name!r} is {last.type}, not {condition}: {last.message}"
     if last.type == "Failed":
-        broken = [
-            record for record in standing.records if record.state in {TrialState.FAILED, TrialState.METRICS_UNAVAILABLE}
-        ]
-        if broken:
-            reason += f"\nits trial {broken[0].name}: {broken[0].message}"
+        reason += first_failure(standing.records)
     raise Conflict(reason)
+
+
+def first_failure(records: Iterable[TrialRecord]) -> str:
+    """Return a line with what became of the first trial that failed or measured nothing; empty where there is none."""
+    for record in records:
+        if record.state in {TrialState.FAILED, TrialState.METRICS_UNAVAILABLE}:
+            return f"\nits trial {record.name}: {record.message}"
+    return ""

@@ -20,7 +20,7 @@ from katib.kube.errors import ServerAway, StrangeAnswer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Answer", "Connection"]
+__all__ = ["Answer", "Connection", "no_cluster"]
 
 _TO_CONNECT: Final = 5.0
 """Seconds for a connection: a lost packet is sent again after one and after three."""
@@ -35,6 +35,16 @@ _PROBES: Final = 3
 _READ_AGAIN: Final = 5.0
 """Seconds between two readings of the credentials: a token that stays wrong does not double the requests."""
 _UNAUTHENTICATED: Final = 401
+
+
+def no_cluster(named: str | None, error: Exception) -> Unsupported:
+    """Return what is said where a kubeconfig cannot be used: the one that was named, or that of kubectl where none was."""
+    said = " ".join(str(error).split())
+    if named is None:
+        return Unsupported(f"no Kubernetes cluster to talk to: run inside one, or set KUBECONFIG ({said})")
+    if not any(os.path.exists(path) for path in named.split(os.pathsep)):  # noqa: PTH110 - a list of paths, as kubectl has it
+        return Unsupported(f"no Kubernetes cluster to talk to: there is no kubeconfig {named}")
+    return Unsupported(f"no Kubernetes cluster to talk to: the kubeconfig {named} cannot be used ({said})")
 
 
 class Answer:
@@ -158,10 +168,7 @@ class Connection:
                     named, context=context, client_configuration=configuration, persist_config=False
                 )
             except Exception as error:  # a kubeconfig is a user's file; whatever is wrong with it is told
-                said = " ".join(str(error).split())
-                raise Unsupported(
-                    f"no Kubernetes cluster to talk to: run inside one, or set KUBECONFIG ({said})"
-                ) from error
+                raise no_cluster(named, error) from error
             return configuration
 
         return cls(configure, user_agent=user_agent)

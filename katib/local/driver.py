@@ -478,9 +478,12 @@ class Driver:
         if report is None:
             return
         now = _now()
-        summaries = self._store.summaries(self._uid, trial.record.name)
+        known, started = trial.record, report.exit.started
+        if started is not None and known.started is not None and started < known.started:
+            known = replace(known, started=started)  # seen late, so that it might have ended before it began
+        summaries = self._store.summaries(self._uid, known.name)
         record = outcome.finish(
-            trial.record,
+            known,
             self._runs.judge(report),
             observation_from(summaries, self._experiment.spec),
             self._experiment.spec,

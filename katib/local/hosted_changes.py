@@ -105,7 +105,7 @@ def _parsed(cursor: str) -> Any:
         return None
     try:
         parsed = json.loads(cursor)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _no_cursor(cursor) from error
     return [] if parsed is None else parsed
 

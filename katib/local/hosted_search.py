@@ -80,7 +80,7 @@ def _place(query: ExperimentQuery) -> tuple[str, str] | None:
             match json.loads(query.after):
                 case [str(namespace), str(name)]:
                     place = namespace, name
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         if place is None:
             problems.append(Problem("after", "is not what a page before this one said; begin again", query.after))

@@ -254,7 +254,8 @@ class WorkerDriver:
                     _make(call, answer, answered)
             search.take_in()
             decided = search.settle()
-            asking = [call for call in calls if call.asks]
+            # Whoever has gone would hold a trial until its lease ends, and three of them would have lost it without ever seeing it.
+            asking = [call for call in calls if call.asks and not call.future.cancelled()]
             # A quick algorithm's points are recorded with the end of the trial that made room for them.
             quick = search.answers_in < _QUICK_SECONDS
             if calls and quick and search.ask(decided) and self._answers_quickly(search):
@@ -266,7 +267,7 @@ class WorkerDriver:
                 decided = search.settle()
             search.write(decided)
         done = {id(call) for call, _, _ in answered}
-        self._waiting = [call for call in calls if id(call) not in done]
+        self._waiting = [call for call in calls if id(call) not in done and not call.future.cancelled()]
         for call, result, error in answered:
             _answer(call.future, result, error)
         search.ask(decided)

@@ -15,6 +15,7 @@ from katib.access.identity import Identity, Role, is_namespace
 from katib.access.recent import Recent
 from katib.access.token_entries import digest_of
 from katib.errors import Denied, NotFound, StoreUnavailable, Unauthenticated, Unsupported
+from katib.kube.connection import no_cluster
 from katib.kube.errors import ServerAway
 from katib.kube.resource import Resource
 from katib.operator.cluster_client import ClusterClient
@@ -77,14 +78,11 @@ class ClusterAddress:
             configuration.host = f"https://{f'[{host}]' if ':' in host else host}:{port}"
             configuration.ssl_ca_cert = str(authority)
             return cls(configuration)
+        named = kubeconfig or os.environ.get("KUBECONFIG") or None
         try:
-            named = kubeconfig or os.environ.get("KUBECONFIG") or None
             config.load_kube_config(named, client_configuration=configuration, persist_config=False)
         except Exception as error:  # a kubeconfig is a user's file; whatever is wrong with it is told
-            said = " ".join(str(error).split())
-            raise Unsupported(
-                f"no Kubernetes cluster to talk to: run inside one, or set KUBECONFIG ({said})"
-            ) from error
+            raise no_cluster(named, error) from error
         return cls(configuration)
 
     @property

@@ -101,10 +101,16 @@ class ClusterWorkers:
     def suggest(
         self, namespace: str, experiment: str, client_id: str, *, count: int = 1, lease: float = 60.0, wait: float = 0.0
     ) -> Future[Suggested]:
-        """Give a client trials to run; see ``WorkerTrials.suggest``."""
-        return self._later(
-            lambda: self._suggest(namespace, experiment, client_id, count=count, seconds=lease, wait=wait), _WAITING
+        """Give a client trials to run; see ``WorkerTrials.suggest``. Cancelled, it ends within seconds and takes none any more."""
+        answer: Future[Suggested] = Future()
+        asking = self._later(
+            lambda: self._suggest(
+                namespace, experiment, client_id, count=count, seconds=lease, wait=wait, gone=answer.cancelled
+            ),
+            _WAITING,
         )
+        asking.add_done_callback(lambda asked: _hand_on(asked, answer))
+        return answer
 
     def heartbeat(
         self, namespace: str, experiment: str, client_id: str, trials: Sequence[str] = (), *, lease: float = 60.0
@@ -153,7 +159,17 @@ class ClusterWorkers:
 
     # -- giving out ---------------------------------------------------------------------------------------------------
 
-    def _suggest(self, namespace: str, name: str, client: str, *, count: int, seconds: float, wait: float) -> Suggested:
+    def _suggest(
+        self,
+        namespace: str,
+        name: str,
+        client: str,
+        *,
+        count: int,
+        seconds: float,
+        wait: float,
+        gone: Callable[[], bool],
+    ) -> Suggested:
         check_asking(client, lease=seconds, count=count)
         began = time.monotonic()
         until = began + wait
@@ -163,6 +179,8 @@ class ClusterWorkers:
             experiment = self._experiment(namespace, name)
             if over(experiment.status):
                 return suggested_of_over(experiment)
+            if gone():  # whoever does not wait any more would hold trials for nobody, and keep others from this thread
+                raise StoreUnavailable("nobody waits for trials any more")
             held, on_their_way = self._held(experiment, client, count, seconds)
             if held and on_their_way:
                 until = min(until, began + _FOR_MORE)
@@ -402,6 +420,19 @@ class ClusterWorkers:
             lock = self._busy.setdefault((namespace, trial), threading.Lock())
         with lock:
             yield
+
+
+def _hand_on(asked: Future[T], answer: Future[T]) -> None:
+    """Give an answer to whoever waits for it, if they still do."""
+    if asked.cancelled():
+        answer.cancel()
+    if not answer.set_running_or_notify_cancel():
+        return
+    error = asked.exception()
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(asked.result())
 
 
 def _place(experiment: Experiment, trial: str) -> dict[str, str]:

@@ -90,9 +90,11 @@ class Conversation:
                 self._ended += 1
 
     def forget(self, name: str) -> None:
-        """Leave a trial out that is not there any more."""
+        """Leave a trial out that is not there any more; what waited for its end does so no longer."""
         self._changed.pop(name, None)
-        self._active.discard(name)
+        if name in self._active:
+            self._active.remove(name)
+            self._ended += 1
         self._history.forget(name)
 
     @property

@@ -22,7 +22,7 @@ from katib.engine.plan import CreateTrials, RequestSuggestions, Snapshot, StartT
 from katib.engine.policy import KUBERNETES
 from katib.engine.resume import resumed
 from katib.engine.status import over
-from katib.errors import Conflict, InvalidInput, KatibError
+from katib.errors import Conflict, InvalidInput, KatibError, NotFound
 from katib.operator import kinds
 from katib.operator.admitted import ApiConfigMaps, admitted, refusal, with_status
 from katib.operator.conversation import Conversation
@@ -184,14 +184,18 @@ class ExperimentController:
         return record
 
     def _take_in(self, key: tuple[str, str], state: SearchState, changed: Iterable[str]) -> None:
-        """Bring what is known up to date with the trials that changed."""
+        """Bring what is known up to date with the trials that changed.
+
+        Raises:
+            KatibError: One that a look before had begun to make could not be completed; all are to be taken in anew.
+        """
         records = []
-        for name in changed:
+        for name in sorted(changed):
             trial = self._parts.trials.get(key[0], name)
             if trial is not None and _uid_label(trial) == state.experiment.metadata.uid:
                 record = record_of(trial)
                 if record is not None:
-                    records.append(record)
+                    records.append(self._completed(state.experiment, record))
             elif name in state.ledger:
                 self._rebuild(state, name)
         state.record(records)
@@ -207,7 +211,7 @@ class ExperimentController:
         )
         ledger = Ledger(state.experiment)
         for record in self._records(uid):
-            ledger.record(record)
+            ledger.record(self._completed(state.experiment, record))
         state.ledger = ledger
         state.conversation.forget(gone)
 
@@ -216,16 +220,23 @@ class ExperimentController:
     def _look(
         self, key: tuple[str, str], resource: Mapping[str, Any], state: SearchState, changed: set[str]
     ) -> float | None:
-        self._take_in(key, state, changed)
+        try:
+            self._take_in(key, state, changed)
+        except KatibError:
+            for name in changed:
+                self._parts.states.changed(key, name)
+            raise
         stop = (resource["metadata"].get("annotations") or {}).get(kinds.STOP) == "true"
         self._go_on(state, stop=stop)
         answer = state.conversation.take()
         if answer is not None and not over(state.experiment.status):
-            pairs = [(point.assignments, point.labels) for point in answer.points]
+            # Asked for when there was more to spend, perhaps.
+            points = answer.points[: _left(state)]
+            pairs = [(point.assignments, point.labels) for point in points]
             records = creation.trial_records(state.experiment, state.next_index, pairs, _now())
             named = [
                 replace(record, name=point.name) if point.name else record
-                for record, point in zip(records, answer.points, strict=True)
+                for record, point in zip(records, points, strict=True)
             ]
             self._make(state, named)
         self._heed(state)
@@ -233,13 +244,14 @@ class ExperimentController:
         while self._record(state, decided):
             decided = self._decide(state, stop=stop)
         # Before anything is written for people: what starts next does not wait for that.
+        self._allow(key[0], state, decided)
         for action in decided.actions:
-            match action:
-                case RequestSuggestions(count=count):
-                    state.conversation.request(state.experiment, count, state.next_index)
-                case StartTrial(name=name):
-                    self._parts.starts.allow(key[0], name)
-        self._write(key, resource, state, decided)
+            if isinstance(action, RequestSuggestions):
+                state.conversation.request(state.experiment, action.count, state.next_index)
+        if _stands(state):
+            state.unwritten = False
+        else:
+            self._write(key, resource, state, decided)
         if decided.finished and not state.unwritten:
             self._parts.suggestions.over(state.experiment)
             self._parts.states.drop(state.experiment.metadata.uid or "")  # made anew if its user wants more of it
@@ -254,7 +266,9 @@ class ExperimentController:
         if condition is None or not over(experiment.status):
             return
         spec = experiment.spec
-        more = spec.max_trial_count is None or spec.max_trial_count > state.ledger.completed
+        # Than there were: of a finished one trials may be deleted, and it is none the less finished for that.
+        there = max(state.ledger.completed, experiment.status.trials or 0) if experiment.status else 0
+        more = spec.max_trial_count is None or spec.max_trial_count > there
         finished = (
             condition.reason == "ExperimentMaxTrialsReached"
             and spec.max_trial_count is not None
@@ -274,6 +288,15 @@ class ExperimentController:
         self._parts.write_trial_status(state.experiment, record, status_of(record, state.experiment))
         self._parts.recorder.trials(state.experiment, [record])
         state.record([record])
+
+    def _allow(self, namespace: str, state: SearchState, decided: Plan) -> None:
+        """Let the trials start that the plan names, and no other: what was allowed before a limit was lowered may not have begun."""
+        named = dict.fromkeys(action.name for action in decided.actions if isinstance(action, StartTrial))
+        for record in state.ledger.active():
+            if record.state is TrialState.CREATED and record.name not in named:
+                self._parts.starts.used((namespace, record.name))
+        for name in named:
+            self._parts.starts.allow(namespace, name)
 
     def _decide(self, state: SearchState, *, stop: bool) -> Plan:
         return plan(
@@ -384,7 +407,8 @@ class ExperimentController:
             document = experiment_status(after, state.experiment.spec, state.ledger, waiting=waiting)
             if document != (state.written_status or resource.get("status")):
                 # Read at once: when it is over its state goes, and what the watch has not brought yet would begin it again.
-                self._parts.experiments.put(self._parts.write_status(kinds.EXPERIMENTS, key, document))
+                written = self._parts.write_status(kinds.EXPERIMENTS, key, document, uid=state.experiment.metadata.uid)
+                self._parts.experiments.put(written)
             state.written_status, state.written_wait, state.unwritten = document, waiting, False
             self._parts.recorder.experiment(state.experiment)
 
@@ -401,7 +425,12 @@ class ExperimentController:
         old = state.written_suggestion or {}
         if old.get("spec") != wanted["spec"] or old.get("metadata") != wanted["metadata"]:
             self._parts.client.apply(kinds.SUGGESTIONS, wanted, field_manager=kinds.FIELD_MANAGER)
-        self._parts.suggestion_objects.put(self._parts.write_status(kinds.SUGGESTIONS, key, status))
+        try:
+            written = self._parts.write_status(kinds.SUGGESTIONS, key, status)
+        except NotFound:  # somebody deleted it, and that is not known here yet
+            state.written_suggestion = None
+            raise
+        self._parts.suggestion_objects.put(written)
         state.written_suggestion = {**wanted, "status": status}
 
     def _set_status(self, state: SearchState, status: ExperimentStatus) -> None:
@@ -467,7 +496,7 @@ class ExperimentController:
         conditions = with_condition(kept, "Failed", "InvalidExperiment", said, _now())
         document = status.model_copy(update={"conditions": conditions}).to_document()
         key = (metadata["namespace"], metadata["name"])
-        self._parts.experiments.put(self._parts.write_status(kinds.EXPERIMENTS, key, document))
+        self._parts.experiments.put(self._parts.write_status(kinds.EXPERIMENTS, key, document, uid=metadata["uid"]))
         self._parts.events.record(dict(resource), "InvalidExperiment", said, kind="Warning")
         self._parts.metrics.experiment_is(metadata["namespace"], "Failed")
 
@@ -512,6 +541,20 @@ def _rendered(experiment: Experiment, record: TrialRecord) -> tuple[TrialRecord,
         return record, render(experiment, record.name, record.assignments, template=template.trial_spec or {})
     except InvalidInput as error:
         return _ended(record, "TrialRenderFailed", str(error)), None
+
+
+def _stands(state: SearchState) -> bool:
+    """Whether an experiment is over and trials of it were deleted since: what its status says of all of them stays."""
+    status = state.experiment.status
+    if status is None or not over(status) or status.trials_running or status.trials_pending:
+        return False
+    return state.ledger.total < (status.trials or 0)
+
+
+def _left(state: SearchState) -> int | None:
+    """Return how many trials may still be made; None for any number."""
+    most = state.experiment.spec.max_trial_count
+    return None if most is None else max(most - state.ledger.total, 0)
 
 
 def _is_owned(suggestion: Mapping[str, Any] | None, uid: str) -> bool:

@@ -61,12 +61,21 @@ class Parts:
     """Of a trial."""
     checkpoint_claims: CheckpointClaims
 
-    def write_status(self, resource: Resource, key: Key, status: dict[str, Any]) -> dict[str, Any]:
-        """Replace the status of an object by server-side apply: what others write elsewhere stays."""
+    def write_status(
+        self, resource: Resource, key: Key, status: dict[str, Any], *, uid: str | None = None
+    ) -> dict[str, Any]:
+        """Replace the status of an object by server-side apply: what others write elsewhere stays.
+
+        Args:
+            resource: What it is.
+            key: Which.
+            status: The new one.
+            uid: Of the object it is true of; one that has its name by now is left as it is.
+        """
         body = {
             "apiVersion": resource.api_version,
             "kind": resource.kind,
-            "metadata": {"namespace": key[0], "name": key[1]},
+            "metadata": {"namespace": key[0], "name": key[1], **({"uid": uid} if uid else {})},
             "status": status,
         }
         return self.client.apply(resource, body, field_manager=kinds.FIELD_MANAGER, subresource="status")

@@ -138,7 +138,7 @@ def collector_report(pods: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
                 if message.startswith("{"):
                     try:
                         report = json.loads(message)
-                    except ValueError:
+                    except (ValueError, RecursionError):
                         continue
                     if isinstance(report, dict) and "katib" in container.get("name", "") + json.dumps(report):
                         return report

@@ -302,7 +302,9 @@ class Operator:
             self.parts.metrics.experiment_deleted(one["metadata"]["namespace"])
             gone = old or one
             threading.Thread(target=self._experiment_gone, args=(gone,), name="deleting", daemon=True).start()
-        if new is not None:
+        if new is None:
+            self.parts.experiment_queue.add(_key(one))  # lets go of the news of its trials
+        else:
             if old is None:
                 self.parts.metrics.experiment_created(new["metadata"]["namespace"])
             if old is None or _matters(old, new):
@@ -336,11 +338,12 @@ class Operator:
     def _suggestion_changed(self, old: Object | None, new: Object | None) -> None:
         """Write a Suggestion again that somebody deleted while its experiment is there."""
         if new is None and old is not None and self._leading.is_set():
-            for owner in old["metadata"].get("ownerReferences") or ():
-                state = self.parts.states.get(owner.get("uid", ""))
-                if state is not None:
-                    state.written_suggestion, state.unwritten = None, True
-                    self.parts.experiment_queue.add(_key(old))
+            # By its name: it may have been one of an experiment that had this name before.
+            experiment = self.parts.experiments.get(*_key(old))
+            state = self.parts.states.get(experiment["metadata"]["uid"]) if experiment is not None else None
+            if state is not None:
+                state.written_suggestion, state.unwritten = None, True
+                self.parts.experiment_queue.add(_key(old))
 
     def _service_changed(self, namespace: str, experiment: str, uid: str) -> None:
         """Ask the suggestion server of an experiment at once when it became ready, or say why it did not."""

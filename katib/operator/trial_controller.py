@@ -6,6 +6,7 @@ the store what it reported. Its job has its name and is owned by it, so that mak
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from katib.engine.observe import observation_from
 from katib.engine.outcome import JobOutcome
 from katib.engine.policy import KUBERNETES
 from katib.errors import Conflict, Denied, InvalidInput, NotFound, StoreUnavailable
-from katib.kube.errors import UnknownKind
+from katib.kube.errors import ServerAway, UnknownKind
 from katib.operator import kinds
 from katib.operator.finished_work import is_done
 from katib.operator.pod_reasons import collector_report, disruption_of, failure_of, place_of, waiting_of
@@ -81,8 +82,10 @@ class TrialController:
         self._parts = parts
         self._ended: dict[str, datetime] = {}
         self._waits: dict[str, float] = {}
-        self._deleted: dict[str, str] = {}
+        self._deleted: dict[Key, str] = {}
         self._disrupted: dict[str, str] = {}
+        self._unsure: set[Key] = set()
+        """Whose status was written, perhaps: no answer came."""
 
     def reconcile(self, key: Key) -> float | None:
         """Look at one trial, and return in how many seconds to look again; None when only a change calls for it.
@@ -90,10 +93,11 @@ class TrialController:
         Raises:
             KatibError: The API server could not be asked or told something; looking again is right.
         """
+        if key in self._unsure:
+            self._read_again(key)
         trial = self._parts.trials.get(*key)
         if trial is None or trial["metadata"].get("deletionTimestamp"):
-            self._parts.starts.used(key)
-            self._parts.gone_pods.forget(key)
+            self._forget(key)
             return None
         record = record_of(trial)
         if record is None:
@@ -322,17 +326,22 @@ class TrialController:
     def _end(self, look: _Look, record: TrialRecord) -> float | None:
         key, trial = look.key, look.trial
         self._write(look, record)
-        self._parts.starts.used(key)
-        self._ended.pop(record.name, None)
-        self._waits.pop(record.name, None)
-        self._disrupted.pop(record.name, None)
-        self._parts.gone_pods.forget(key)
+        self._forget(key)
         warns = record.state in (TrialState.FAILED, TrialState.METRICS_UNAVAILABLE)
         reason = record.reason.partition(".")[0]
         self._parts.events.record(dict(trial), reason, record.message, kind="Warning" if warns else "Normal")
         self._parts.metrics.trial_ended(key[0], record.state.value)
         now = self._parts.trials.get(*key)
         return self._clean_up(key, now) if now is not None and is_final(now) else None
+
+    def _forget(self, key: Key) -> None:
+        """Let go of what is kept of a trial between two looks: it has ended, or is gone."""
+        self._parts.starts.used(key)
+        self._parts.gone_pods.forget(key)
+        self._ended.pop(key[1], None)
+        self._waits.pop(key[1], None)
+        self._disrupted.pop(key[1], None)
+        self._deleted.pop(key, None)
 
     def _clean_up(self, key: Key, trial: Mapping[str, Any]) -> float | None:
         """Take away the job of a trial that has ended, unless its user wants to keep it."""
@@ -347,18 +356,28 @@ class TrialController:
             return None
         job = watch.get(*key)
         if job is None or not _is_of(job, trial) or job["metadata"].get("deletionTimestamp"):
-            self._deleted.pop(trial["metadata"]["uid"], None)
+            self._deleted.pop(key, None)
             return None
         uid = job["metadata"]["uid"]
-        if self._deleted.get(trial["metadata"]["uid"]) != uid:  # its watch may be behind
+        if self._deleted.get(key) != uid:  # its watch may be behind
             self._parts.client.delete(resource, key[1], key[0], propagation="Background", uid=uid)
-            self._deleted[trial["metadata"]["uid"]] = uid
+            self._deleted[key] = uid
         return None
+
+    def _read_again(self, key: Key) -> None:
+        """Learn how a trial is: what was written of it stays, and the watch may be behind."""
+        with contextlib.suppress(NotFound):
+            self._parts.trials.put(self._parts.client.get(kinds.TRIALS, key[1], key[0]))
+        self._unsure.discard(key)
 
     def _write(self, look: _Look, record: TrialRecord) -> None:
         """Write a trial's status, and let its experiment and the store know."""
         experiment = look.experiment
-        self._parts.write_trial_status(experiment, record, status_of(record, experiment))
+        try:
+            self._parts.write_trial_status(experiment, record, status_of(record, experiment))
+        except ServerAway:
+            self._unsure.add(look.key)
+            raise
         self._parts.recorder.trials(experiment, [record])
         experiment_key = (look.key[0], experiment.metadata.name)
         self._parts.states.changed(experiment_key, record.name)

@@ -170,7 +170,7 @@ def _order(text: str | None) -> tuple[TrialState, str, str] | None:
     try:
         order = json.loads(text)
         return _STATES[order["final"]], str(order.get("reason", "")), str(order.get("message", ""))
-    except (ValueError, KeyError, TypeError):  # somebody edited it: it is an order to end all the same
+    except (ValueError, KeyError, TypeError, RecursionError):  # somebody edited it: it is an order to end all the same
         return TrialState.KILLED, "TrialStopped", "Stopped by the annotation on the Trial"
 
 

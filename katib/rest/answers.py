@@ -11,6 +11,9 @@ from urllib.parse import quote
 from starlette.responses import Response
 from typing_extensions import override
 
+from katib.rest.presence import ended, gone
+from katib.rpc.tracking_changes import STOPPING
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
@@ -52,29 +55,34 @@ class PiecesResponse(Response):
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Who sends is not told that nobody reads any more; without asking, the rest of a large file would be read for nothing.
-        gone = asyncio.ensure_future(_gone(receive))
+        leaving = asyncio.ensure_future(gone(receive))
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             if scope["method"] != "HEAD":
-                async for piece in self._pieces:
-                    if gone.done():
-                        return
+                while (piece := await self._next(leaving)) is not None:
                     async with asyncio.timeout(self._patience):
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if not leaving.done():
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Exception as error:
             # The connection is closed, by which the reader knows.
-            _LOGGER.warning("a file was not sent to its end: %s: %s", type(error).__name__, error)
+            if str(error) != STOPPING:
+                _LOGGER.warning("an answer was not sent to its end: %s: %s", type(error).__name__, error)
             raise
         finally:
-            gone.cancel()
+            leaving.cancel()
             await self._pieces.aclose()  # type: ignore[attr-defined]
 
-
-async def _gone(receive: Receive) -> None:
-    """Return once the caller has closed the connection."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    async def _next(self, leaving: asyncio.Future[None]) -> bytes | None:
+        """Return the next piece, however long it takes; None after the last, and as soon as nobody reads any more."""
+        taking: asyncio.Future[Any] = asyncio.ensure_future(anext(self._pieces, None))
+        try:
+            await asyncio.wait({taking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            found: bytes | None = None if leaving.done() else taking.result()
+            return found
+        finally:
+            if not taking.done() or leaving.done():
+                await ended(taking)
 
 
 def file_answer(reader: ArtifactReader, path: str, pieces: AsyncIterator[bytes], *, patience: float) -> PiecesResponse:

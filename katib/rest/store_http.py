@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
@@ -89,8 +90,8 @@ class StoreHttp:
             grace: Seconds they get; None for what the options say.
         """
         if self._http is not None:
-            # HTTP first: what it answers is committed by the other.
-            await self._http.stop(grace)
+            # At the same time, as what is watched over HTTP ends with the calls of the other. What both answered is committed then.
+            await asyncio.gather(self._http.stop(grace), self._grpc.drain(grace))
             await self._grpc.stop(grace)
         await self._stack.aclose()
 

@@ -12,6 +12,7 @@ import grpc
 
 from katib.errors import InvalidInput, KatibError, StoreUnavailable
 from katib.rpc.status import Status, status_of
+from katib.rpc.tracking_changes import STOPPING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -165,7 +166,7 @@ async def _ended(
         except KatibError as error:
             problems = error.problems if isinstance(error, InvalidInput) else ()
             status = status_of(error.grpc_code, str(error), problems)
-            if isinstance(error, StoreUnavailable):
+            if isinstance(error, StoreUnavailable) and str(error) != STOPPING:
                 _LOGGER.warning("%s: %s", name, error)
         except Exception as error:  # a fault of ours costs this call and not the server
             _LOGGER.exception("%s: a fault in the server", name)
@@ -174,5 +175,11 @@ async def _ended(
     _LOGGER.info("%s: %s %s", name, status.code.name, status.message)
     if writes is not None:
         await writes.done()
-    await context.abort(status.code, status.message, status.metadata)
+    try:
+        await context.abort(status.code, status.message, status.metadata)
+    except grpc.aio.AbortError:
+        raise
+    except Exception:  # noqa: BLE001 - gRPC's own type for it is not public
+        # The caller has gone meanwhile, which gRPC would log as a fault.
+        raise asyncio.CancelledError from None
     raise AssertionError  # abort raises

@@ -225,6 +225,8 @@ class _Asked(Generic[T]):
             self._failed(error)
         else:
             call.add_done_callback(self._answered)
+            # Whoever waits no longer is not to be given anything by a server that still does.
+            self.made.add_done_callback(lambda made: made.cancelled() and call.cancel())
 
     def _answered(self, call: Any) -> None:
         try:

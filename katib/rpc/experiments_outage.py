@@ -61,7 +61,10 @@ class Outage:
     def _say(self, text: str, level: int) -> None:
         _LOGGER.log(level, "%s", text)
         if self._told is not None:
-            self._told(text)
+            try:
+                self._told(text)
+            except Exception:  # nobody else would answer the call that is told of
+                _LOGGER.exception("what is told of the server cannot take it")
 
 
 class Attempts:

@@ -189,7 +189,7 @@ class ExperimentsService:
             StoreUnavailable: Nothing, as the server stops.
         """
         wrapped = asyncio.wrap_future(future)
-        # A caller who goes does not undo what they asked for.
+        # A caller who goes does not undo what they asked for, but for trials: those would be held for nobody.
         awaited = asyncio.shield(wrapped)
         if waits:
             self._waiting.add(awaited)
@@ -198,6 +198,8 @@ class ExperimentsService:
             return await awaited
         except asyncio.CancelledError:
             if not wrapped.cancelled():
+                if waits:
+                    future.cancel()
                 wrapped.add_done_callback(lambda done: done.cancelled() or done.exception())
                 if not self._stopping:
                     raise

@@ -218,8 +218,8 @@ class StoreServer:
         _LOGGER.warning(f"not serving: {fault}" if fault else "the store answers again")
         return not serving
 
-    async def stop(self, grace: float | None = None) -> None:
-        """Take no more calls, give those that run some time to end, and commit what waits; again, it changes nothing.
+    async def drain(self, grace: float | None = None) -> None:
+        """Take no more calls, end those that go on for ever, and give the others some time to end; again, it changes nothing.
 
         Args:
             grace: Seconds they get; None for what the options say.
@@ -231,6 +231,14 @@ class StoreServer:
         for part in self._parts:
             part.close_streams()
         await self._server.stop(grace)
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Drain it, and commit what waits; again, it changes nothing.
+
+        Args:
+            grace: Seconds that calls get; None for what the options say.
+        """
+        await self.drain(grace)
         await self._stack.aclose()
 
     def abandon(self) -> None:

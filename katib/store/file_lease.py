@@ -101,7 +101,7 @@ class Holder:
         try:
             document = json.loads(text)
             values: dict[str, Any] = {each.name: document[each.name] for each in fields(cls)}
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
         return cls(**values) if all(isinstance(value, str | int) for value in values.values()) else None
 

@@ -35,6 +35,17 @@ def test_binary_forms_hold_what_json_lines_hold(exported, form, read):
     assert read(piped).equals(read(target))
 
 
+@pytest.mark.parametrize(
+    ("target", "told"), [("", "name the file"), (".", "it is a folder"), ("there", "it is a folder")]
+)
+@pytest.mark.parametrize("form", ["csv", "arrow"])
+def test_a_folder_is_no_file_to_write(exported, target, told, form):
+    (exported.folder / "there").mkdir()
+    before = sorted(exported.folder.iterdir())
+    assert told in exported("export", "exp", "-o", form, "--file", target, code=2).stderr
+    assert sorted(exported.folder.iterdir()) == before
+
+
 def test_projects_and_filters_choose_and_hold_together(exported):
     def names(*arguments):
         return {row["name"] for row in csv.DictReader(exported("export", *arguments).stdout.splitlines())}

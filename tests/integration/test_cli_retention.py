@@ -68,7 +68,9 @@ def test_purge_keeps_the_best_trials(katib):
     best = min(
         float(item["status"]["observation"]["metrics"][0]["latest"]) for item in katib.get("trials", "exp")["items"]
     )
-    assert "deleted 3 trials" in katib("store", "purge", "--keep-best", "1").stdout
+    would = katib("store", "purge", "--keep-best", "1", "--dry-run").stdout
+    assert would.endswith("would remove 0 projects, 0 experiments, 0 runs, 0 points; delete 3 trials\n")
+    assert "; deleted 3 trials" in katib("store", "purge", "--keep-best", "1").stdout
     rows = [json.loads(line) for line in katib("export", "exp", "-o", "jsonl").stdout.splitlines()]
     assert [row["metrics.loss.latest"] for row in rows] == [best]
 

@@ -1,4 +1,4 @@
-"""A stream that fails while a message is on its way: its caller gets the message, and then why it failed."""
+"""Calls that fail while a message is on its way, or when their caller has gone: who is there learns why, and nobody else is told."""
 
 import asyncio
 import contextlib
@@ -6,9 +6,10 @@ import contextlib
 import grpc
 import pytest
 
-from katib.errors import NotFound
-from katib.rpc.calls import streaming
+from katib.errors import NotFound, StoreUnavailable
+from katib.rpc.calls import answering, streaming
 from katib.rpc.server_metrics import CallMetrics
+from katib.rpc.tracking_changes import STOPPING
 
 LARGE = bytes(2 << 20)
 """More than goes out before its reader reads."""
@@ -80,4 +81,52 @@ def test_a_caller_who_leaves_with_a_message_on_its_way_is_no_fault(caplog):
             return failed.value.code()
 
     assert asyncio.run(run()) is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert [record.message for record in caplog.records if record.name.startswith(("katib", "grpc"))] == []
+
+
+class Gone:
+    """What gRPC tells of a caller who goes while the failure of their call is on its way."""
+
+    def time_remaining(self):
+        return None
+
+    def invocation_metadata(self):
+        return ()
+
+    async def write(self, _):
+        raise AssertionError
+
+    async def abort(self, *_):
+        raise RuntimeError("Failed 'execute_batch': SendStatusFromServerOperation")
+
+
+def test_a_caller_who_leaves_before_they_are_told_is_no_fault(caplog):
+    metrics = CallMetrics("gone")
+
+    async def fail(*_):
+        raise NotFound("run 'gone' does not exist")
+
+    for call in (
+        answering("Fail", fail, metrics=metrics, longest_call=60),
+        streaming("Fail", fail, metrics=metrics),
+    ):
+        # Which gRPC says nothing about, while it logs any other end with its traceback.
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(call(b"", Gone()))
+    assert [record.message for record in caplog.records] == []
+    assert metrics.registry.get_sample_value("katib_gone_calls_total", {"method": "Fail", "code": "NOT_FOUND"}) == 2
+
+
+async def _stops(_):
+    raise StoreUnavailable(STOPPING)
+
+
+def test_streams_that_end_with_the_server_are_no_news_for_its_log(caplog):
+    async def run():
+        async with called(_stops) as call:
+            with pytest.raises(grpc.aio.AioRpcError) as failed:
+                await call(b"").read()
+            return failed.value.code()
+
+    assert asyncio.run(run()) is grpc.StatusCode.UNAVAILABLE
     assert [record.message for record in caplog.records if record.name.startswith(("katib", "grpc"))] == []

@@ -222,6 +222,11 @@ class TestExperiments:
         with pytest.raises(InvalidInput, match="must be one of Created, Running"):
             client.wait_for_experiment_condition(finished, expected_condition="Done")
 
+    @pytest.mark.parametrize("wrong", [{"timeout": "60"}, {"timeout": float("nan")}, {"polling_interval": None}])
+    def test_seconds_that_are_none(self, client, finished, wrong):
+        with pytest.raises(InvalidInput, match=f"{next(iter(wrong))}: must be a number of seconds"):
+            client.wait_for_experiment_condition(finished, **wrong)
+
 
 class TestTrials:
     def test_trials_are_katibs(self, client, finished):

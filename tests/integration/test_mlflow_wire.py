@@ -156,6 +156,16 @@ def test_what_is_no_json_object_is_refused(server, body):
     assert refused(server.call("POST", "2.0/mlflow/runs/log-metric", data=body)) == "INVALID_PARAMETER_VALUE"
 
 
+@pytest.mark.parametrize("history", ["none", '{"a": 1}', "[" * 4_000])
+def test_a_model_is_not_logged_over_a_history_that_somebody_spoilt(server, run_id, history):
+    model = {"run_id": run_id, "model_json": '{"artifact_path": "m"}'}
+    tag = {"run_id": run_id, "key": "mlflow.log-model.history"}
+    assert server.call("POST", "2.0/mlflow/runs/set-tag", json={**tag, "value": history}).ok
+    assert refused(server.call("POST", "2.0/mlflow/runs/log-model", json=model)) == "INVALID_PARAMETER_VALUE"
+    assert server.call("POST", "2.0/mlflow/runs/set-tag", json={**tag, "value": "[]"}).ok
+    assert server.call("POST", "2.0/mlflow/runs/log-model", json=model).ok
+
+
 def test_bare_nan_of_other_clients_is_taken(server, run_id):
     body = f'{{"run_id": "{run_id}", "key": "bare", "value": NaN, "timestamp": "5"}}'
     assert server.call("POST", "2.0/mlflow/runs/log-metric", data=body).ok

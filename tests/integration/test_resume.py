@@ -134,6 +134,24 @@ def test_stop_from_another_process(katib):
     assert processes_of(katib.folder) == []
 
 
+@pytest.mark.parametrize(
+    ("runtime", "code", "told"), [("kubernetes", 6, "leave --runtime out"), ("docker", 8, "no daemon")]
+)
+def test_a_runtime_that_cannot_run_it_leaves_a_stopped_experiment_as_it_was(katib, runtime, code, told):
+    docker = katib.folder / "docker"
+    docker.write_text("#!/bin/sh\necho no daemon >&2\nexit 1\n")
+    docker.chmod(0o755)
+    katib.environment["PATH"] = f"{katib.folder}{os.pathsep}{katib.environment['PATH']}"
+    driver = katib.start("run", katib.write(script=LONG, trials=2, parallel=1))
+    wait_until(lambda: executions(katib.folder), what="a trial")
+    driver.send_signal(signal.SIGINT)
+    driver.wait()
+    stopped = katib.get("get", "experiment", "exp")
+    assert told in katib("resume", "exp", "--runtime", runtime, code=code).stderr
+    assert katib.get("get", "experiment", "exp") == stopped
+    assert "Stopped" in katib("get", "exp").stdout
+
+
 def test_stop_ends_what_a_killed_driver_left_running(katib):
     driver = katib.start("run", katib.write(script=LONG, trials=4, parallel=2))
     wait_until(lambda: len(executions(katib.folder)) == 2)

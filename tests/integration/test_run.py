@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from katib import KatibClient, search, tune
+from katib.runners import supervisor
+from katib.runners.process import ProcessRunner
+
 
 def until(condition, seconds=20.0):
     deadline = time.monotonic() + seconds
@@ -69,6 +73,21 @@ def test_trial_without_metrics_is_unavailable_with_the_lines_that_were_seen(kati
     trial = katib.get("trials", "exp")["items"][0]
     assert katib.condition(trial)["type"] == "MetricsUnavailable"
     assert "nothing to see" in katib.condition(trial)["message"]
+
+
+def test_trial_that_has_ended_before_its_driver_looks_again_has_not_ended_before_it_began(tmp_path, monkeypatch):
+    def start_and_look_away(runner, run, _start=ProcessRunner.start):
+        _start(runner, run)
+        until((run.folder / supervisor.RESULT_NAME).exists)
+
+    def quick(x):
+        return x
+
+    monkeypatch.setattr(ProcessRunner, "start", start_and_look_away)
+    with KatibClient(backend="local", home=tmp_path) as client:
+        space = {"x": search.double(0, 1)}
+        (trial,) = tune(quick, space, max_trial_count=1, progress="none", client=client).trials
+    assert trial.created <= trial.started <= trial.finished
 
 
 def test_goal_ends_the_experiment_early(katib):

@@ -190,6 +190,16 @@ def test_the_end_of_time_stops_a_sweep_and_keeps_what_it_found(client):
     assert result.name in repr(result)
 
 
+def test_a_sweep_whose_trials_all_fail_says_why_it_has_no_best(client):
+    def broken(x):
+        raise RuntimeError(f"of the function, which has {x:.0f}")
+
+    result = tuned(client, broken, {"x": katib.search.double(0, 1)}, max_trial_count=2)
+    assert result.experiment.status.trials_failed == 2
+    with pytest.raises(NotFound, match=r"none has measured its objective\n.*of the function"):
+        _ = result.best_parameters
+
+
 def test_a_sweep_without_a_measurement_has_no_best():
     result = katib.TuneResult(katib.V1beta1Experiment(metadata=ObjectMeta(name="empty")), (), {})
     with pytest.raises(NotFound, match="no best trial"):

@@ -361,6 +361,18 @@ def test_a_page_sees_changes_as_they_come(up):
     assert [each["state"] for each in last if "assignments" in each][-1] == "TRIAL_SUCCEEDED"
 
 
+def test_who_watches_over_http_does_not_hold_up_its_end(up):
+    server = up("--grace", "1h")
+    server.http("POST", "/experiments", by_callers().encode())
+    with urllib.request.urlopen(f"http://{server.ports[1]}/api/v1/watch/experiments?name=told", timeout=60) as stream:
+        while stream.readline() != b"event: synced\n":
+            pass
+        assert server.stop() == 0
+    said = server.process.stdout.read()
+    assert "Traceback" not in said
+    assert "the server is stopping" not in said
+
+
 def test_a_second_signal_ends_it_at_once(up):
     server = up()
     server.process.send_signal(signal.SIGTERM)

@@ -28,7 +28,13 @@ def command(
     max_trials: MaxTrialsOption = None,
     parallel: ParallelOption = None,
     runtime: Annotated[
-        Runtime | None, typer.Option("--runtime", help="Run trials otherwise than they were run before.")
+        Runtime | None,
+        typer.Option(
+            "--runtime",
+            metavar="HOW",
+            help="Run each trial as a process, or its image by docker or podman (default: as before).",
+            show_default=False,
+        ),
     ] = None,
     tracking_uri: TrackingUriOption = None,
     no_live: LiveOption = False,
@@ -40,10 +46,18 @@ def command(
     """
     from katib.cli.driving import drive
     from katib.cli.lookup import experiment_named
+    from katib.errors import Unsupported
     from katib.local.submit import resume
+    from katib.runners.container_engine import find_engine
 
+    if runtime is Runtime.KUBERNETES:
+        raise Unsupported(
+            "a cluster runs its experiments by itself, and this one is of this machine: leave --runtime out"
+        )
     with settings.open_store() as store:
         experiment = experiment_named(store, settings.namespace, name)
+        if runtime in {Runtime.DOCKER, Runtime.PODMAN}:
+            find_engine(runtime.value)  # before anything of the experiment is changed
         ready = resume(settings.home, store, experiment, max_trials=max_trials, parallel=parallel)
         raise typer.Exit(
             drive(settings, store, ready, runtime=runtime, tracking_uri=tracking_uri, no_live=no_live, quiet=quiet)

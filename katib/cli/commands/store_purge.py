@@ -77,7 +77,8 @@ def command(
             who = "no project of this namespace says" if project is None else "the project does not say"
             note(f"{who} what is to go: 'katib store retention' sets that; or use --deleted-for TIME or --keep-best N")
         if dry_run:
-            say(f"{name}: would remove {_sentence(total([tracking.purgeable(purge.policy) for purge in plan]))}")
+            would = total([tracking.purgeable(purge.policy) for purge in plan])
+            say(f"{name}: would remove {_sentence(would, deleting='delete')}")
             return
         place = None if artifacts is None else open_artifacts(artifacts)
         vault = None if archive is None else open_artifacts(archive)
@@ -102,10 +103,10 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _sentence(purged: Purged) -> str:
+def _sentence(purged: Purged, *, deleting: str = "deleted") -> str:
     parts = ["projects", "experiments", "runs", "points"]
     told = ", ".join(_counted(getattr(purged, part), part.removesuffix("s")) for part in parts)
-    return told + f"; deleted {_counted(purged.deleted, 'trial')}" * bool(purged.deleted)
+    return told + f"; {deleting} {_counted(purged.deleted, 'trial')}" * bool(purged.deleted)
 
 
 def _experiments_here(settings: Settings, store: FullStore, plan: list[PlannedPurge]) -> list[str]:

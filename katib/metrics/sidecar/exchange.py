@@ -156,5 +156,5 @@ def _read_end(text: str) -> Ended | None:
             missing_bytes=int(said.get("missing_bytes", 0)),
             cannot_run=str(said.get("cannot_run", "")),
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

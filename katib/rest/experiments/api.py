@@ -15,11 +15,13 @@ from katib.rest.experiments.messages import Messages
 from katib.rest.experiments.routes import ROUTES, STREAMS, Route
 from katib.rest.needed_access import Access
 from katib.rest.operations import Api, Operation
+from katib.rest.presence import while_there
 from katib.rpc.calls import Call as RpcCall
+from katib.rpc.experiments_asking import ASKS
 from katib.rpc.experiments_service import SERVICE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from google.protobuf.message import Message
     from starlette.responses import Response
@@ -80,47 +82,46 @@ class ExperimentsApi(Api):
 
     async def _made(self, call: Call, name: str, fields: dict[str, Any], *, status: int = 200) -> Response:
         data = _request(name, fields).SerializeToString()
-        reply = await self._service().methods()[name](data, _rpc_call(call, call.patience.call))
+        making = self._service().methods()[name](data, _rpc_call(call, call.patience.call))
+        if name in ASKS and ASKS[name].waits:
+            # Whoever has gone is to get nothing.
+            making = while_there(call.request.receive, making)
+        reply = await making
         return answer(_document(_reply_class(name).FromString(reply)), status=status)
 
     async def _watch(self, route: Route, call: Call) -> Response:
         """Answer with server-sent events: ``event`` is the field of the message, ``data`` its content."""
-        messages = await self._stream(route, call)
         kind = _reply_class(route.call)
 
-        async def events() -> AsyncIterator[bytes]:
-            async with messages:
-                while (message := await messages.next(_QUIET_SECONDS)) is not None:
-                    if not message:
-                        yield b": still here\n\n"
-                        continue
-                    found = kind.FromString(message)
-                    field = found.WhichOneof("change")
-                    text = json.dumps(_document(getattr(found, field)), separators=(",", ":"))
-                    yield f"event: {field}\ndata: {text}\n\n".encode()
+        def event(message: bytes) -> bytes:
+            found = kind.FromString(message)
+            field = found.WhichOneof("change")
+            text = json.dumps(_document(getattr(found, field)), separators=(",", ":"))
+            return f"event: {field}\ndata: {text}\n\n".encode()
 
+        messages = await self._stream(route, call, event, quiet=b": still here\n\n")
         headers = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
-        return PiecesResponse(events(), status=200, headers=headers, patience=call.patience.piece)
+        return PiecesResponse(messages, status=200, headers=headers, patience=call.patience.piece)
 
     async def _logs(self, route: Route, call: Call) -> Response:
         """Answer with what a trial printed, as it did."""
-        messages = await self._stream(route, call)
         kind = _reply_class(route.call)
 
-        async def texts() -> AsyncIterator[bytes]:
-            async with messages:
-                while (message := await messages.next(_QUIET_SECONDS)) is not None:
-                    if message:
-                        yield kind.FromString(message).text
+        def text(message: bytes) -> bytes:
+            found: bytes = kind.FromString(message).text
+            return found
 
+        messages = await self._stream(route, call, text)
         headers = {"Content-Type": "text/plain; charset=utf-8"}
-        return PiecesResponse(texts(), status=200, headers=headers, patience=call.patience.piece)
+        return PiecesResponse(messages, status=200, headers=headers, patience=call.patience.piece)
 
-    async def _stream(self, route: Route, call: Call) -> Messages:
+    async def _stream(
+        self, route: Route, call: Call, piece: Callable[[bytes], bytes], *, quiet: bytes = b""
+    ) -> Messages:
         """Make a call that is answered with messages, and see whether it can be."""
         data = _request(route.call, await _fields(route, call)).SerializeToString()
         method, made = self._service().streams()[route.call], _rpc_call(call, _LONGEST_WATCH)
-        messages = Messages(lambda send: method(data, send, made))
+        messages = Messages(lambda send: method(data, send, made), piece, quiet=quiet, quiet_seconds=_QUIET_SECONDS)
         await messages.begin(_FIRST_SECONDS)
         return messages
 

@@ -1,12 +1,12 @@
-"""The messages of a gRPC call that goes on, for whoever sends them over something else."""
+"""The messages of a gRPC call that goes on, as the pieces of an answer over HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final, Self
 
-from katib.errors import KatibError
+from katib.rest.presence import ended
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,15 +16,28 @@ __all__ = ["Messages"]
 _WAITING: Final = 64
 
 
-class Messages:
-    """One call, which ends when this is closed (``async with``).
+class Messages(AsyncIterator[bytes]):
+    """One call, which goes on until it ends by itself or this is closed (``aclose``), whether anybody has read of it or not.
 
     Args:
         make: Makes it; given what takes a message, and waits where nobody reads them.
+        piece: Makes a piece of a message.
+        quiet: The piece for those who have been told nothing for some time; empty for none.
+        quiet_seconds: How long that is.
     """
 
-    def __init__(self, make: Callable[[Callable[[bytes], Awaitable[None]]], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        make: Callable[[Callable[[bytes], Awaitable[None]]], Awaitable[None]],
+        piece: Callable[[bytes], bytes],
+        *,
+        quiet: bytes = b"",
+        quiet_seconds: float = 15.0,
+    ) -> None:
         self._make = make
+        self._piece = piece
+        self._quiet = quiet
+        self._quiet_seconds = quiet_seconds if quiet else None
         self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING)
 
     async def begin(self, seconds: float) -> None:
@@ -35,39 +48,38 @@ class Messages:
         """
         self._making = asyncio.ensure_future(self._made())
         self._first = asyncio.ensure_future(self._waiting.get())
-        await asyncio.wait({self._first}, timeout=seconds)
-        if self._first.done() and self._first.result() is None:
-            await self._making
+        try:
+            await asyncio.wait({self._first}, timeout=seconds)
+            if self._first.done() and self._first.result() is None:
+                await self._making
+        except BaseException:
+            await self.aclose()
+            raise
 
     async def _made(self) -> None:
         try:
             await self._make(self._waiting.put)
-        except KatibError:
+        except Exception:  # whatever it is, it is for those who read, who must not wait for more
             await self._waiting.put(None)
             raise
         await self._waiting.put(None)
 
-    async def next(self, seconds: float) -> bytes | None:
-        """Return the next message; an empty one where there was none for some seconds, None after the last.
-
-        Raises:
-            KatibError: The call failed.
-        """
-        await asyncio.wait({self._first}, timeout=seconds)
-        if not self._first.done():
-            return b""
-        message = self._first.result()
-        if message is None:
-            await self._making
-        else:
-            self._first = asyncio.ensure_future(self._waiting.get())
-        return message
-
-    async def __aenter__(self) -> Self:
+    def __aiter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self._first.cancel()
-        self._making.cancel()
-        with contextlib.suppress(asyncio.CancelledError, KatibError):
-            await self._making
+    async def __anext__(self) -> bytes:
+        while True:
+            await asyncio.wait({self._first}, timeout=self._quiet_seconds)
+            if not self._first.done():
+                return self._quiet
+            message = self._first.result()
+            if message is None:
+                await self._making  # raises what the call failed with
+                raise StopAsyncIteration
+            self._first = asyncio.ensure_future(self._waiting.get())
+            if piece := self._piece(message):
+                return piece
+
+    async def aclose(self) -> None:
+        """End the call; again, it changes nothing."""
+        await ended(self._first, self._making)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from katib.errors import Conflict, NotFound
 from katib.metrics.sample import Sample
@@ -117,11 +117,21 @@ async def log_model(call: Call) -> Response:
 
     def change(tracking: Tracking) -> None:
         run = writable(tracking, run_id, frozenset({RunPart.TAGS}))
-        before = json.loads(run.facts.tags.get(_HISTORY, "[]"))
+        before = _history(run.facts.tags.get(_HISTORY, "[]"))
         tracking.set_facts(Node(NodeKind.RUN, run_id), Facts(tags={_HISTORY: json.dumps([*before, model])}))
 
     await call.write(change, size=len(text) + 200)
     return answer({})
+
+
+def _history(text: str) -> list[Any]:
+    try:
+        models = json.loads(text)
+    except (ValueError, RecursionError):
+        models = None
+    if not isinstance(models, list):
+        raise invalid(f"tag {_HISTORY} of the run was set to what is no JSON list: set it to '[]' to log models")
+    return models
 
 
 def _sample(fields: Fields) -> Sample:

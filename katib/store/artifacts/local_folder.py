@@ -308,7 +308,7 @@ def _noted(descriptor: int, found: os.stat_result) -> tuple[str | None, str | No
         note = json.loads(os.getxattr(descriptor, _NOTE))
         if (note["size"], note["time"]) == (found.st_size, found.st_mtime_ns):
             return note["sha256"], note["type"]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         pass
     return None, None
 

@@ -1,4 +1,4 @@
-"""Controllers of other kinds of jobs beside the cluster: Kubeflow's, JobSet, KubeRay, Kueue, built from their Go modules.
+"""Controllers of other kinds of jobs beside the cluster: Kubeflow's, the MPI operator, JobSet, KubeRay, Kueue, built from their Go modules.
 
 What they define (their CRDs) is copied out of the modules when they are built and kept with the binaries, so that nothing of theirs is in
 this repository. They run as processes of the machine in the cluster's network, with the administrator's rights, for as long as whoever
@@ -108,6 +108,14 @@ CATALOGUE = {
             "training",
             {_TRAINING: "manifests/base/crds/kubeflow.org_mxjobs.yaml"},
             go_mod="mxnet.mod",
+        ),
+        Controller(
+            "mpi",
+            "MPIJob (MPI operator 0.8)",
+            "mpi",
+            {"github.com/kubeflow/mpi-operator": "manifests/base/kubeflow.org_mpijobs.yaml"},
+            package="github.com/kubeflow/mpi-operator/cmd/mpi-operator",
+            ready="Started workers",
         ),
         Controller(
             "trainer",
@@ -325,7 +333,10 @@ class Controllers:
             )
 
     def _options(self, controller: Controller) -> list[str]:
-        options = ["--kubeconfig", str(self._layout.kubeconfig)]
+        spelling = "--kubeConfig" if controller.name == "mpi" else "--kubeconfig"
+        options = [spelling, str(self._layout.kubeconfig)]
+        if controller.name == "mpi":  # it has no place of its own to hold its lease in
+            options += ["--lock-namespace", "kube-system", "--kube-api-qps", "100", "--kube-api-burst", "200"]
         if controller.folder == "training":
             template = self._own / "wait-for-master.yaml"
             template.write_text(_WAIT_FOR_MASTER)

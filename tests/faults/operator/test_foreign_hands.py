@@ -4,6 +4,7 @@ import pytest
 from world import condition, experiment, of_absent_kind, state, status, words
 
 from katib.engine.naming import trial_name
+from katib.kube.errors import Conflict, Invalid
 from katib.kube.resource import JOBS
 from katib.operator.kinds import EXPERIMENTS, SUGGESTIONS, TRIALS
 
@@ -227,3 +228,20 @@ def test_what_the_user_writes_into_an_experiment_stays(world, start):
     assert ended["metadata"]["labels"]["team"] == "blue"
     assert ended["metadata"]["annotations"]["note"] == "mine"
     assert condition(ended)["type"] == "Succeeded"
+
+
+def test_a_status_is_not_written_on_another_experiment_of_the_same_name(world):
+    """What an operator that is late relies on: the API server refuses it for the uid."""
+    made = world.create(experiment())
+    late = {
+        "apiVersion": "kubeflow.org/v1beta1",
+        "kind": "Experiment",
+        "metadata": {"name": "search", "namespace": world.namespace, "uid": "00000000-0000-4000-8000-000000000000"},
+        "status": {"trials": 7},
+    }
+    with pytest.raises((Conflict, Invalid)):
+        world.client.apply(EXPERIMENTS, late, field_manager="katib-operator", subresource="status")
+    assert "trials" not in status(world.get())
+    late["metadata"]["uid"] = made["metadata"]["uid"]
+    world.client.apply(EXPERIMENTS, late, field_manager="katib-operator", subresource="status")
+    assert status(world.get())["trials"] == 7

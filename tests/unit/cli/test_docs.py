@@ -51,7 +51,8 @@ def test_environment_is_what_the_code_reads():
     assert [row[0].strip("`") for row in rows("Environment")] == list(ENVIRONMENT)
     read = set()
     for path in [*(ROOT / "katib" / "cli").rglob("*.py"), ROOT / "katib" / "local" / "home.py"]:
-        read |= set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        read |= set(re.findall(r"(?:environ(?:\.get\(|\[)|envvar=)\"([A-Z_]+)\"", text))
     assert read - {"PATH", "TERM", "XDG_DATA_HOME"} == set(ENVIRONMENT)
 
 

@@ -1,5 +1,6 @@
 """A function goes to a trial as its source alone: what would not be there is found before anything is submitted."""
 
+import builtins
 import functools
 import linecache
 
@@ -58,6 +59,11 @@ def decorated(function):
     return wrapper
 
 
+def shows(x):
+    display(x)  # noqa: F821 - of notebooks
+    return x
+
+
 class Holder:
     def method(self, x):
         return x
@@ -109,6 +115,13 @@ def test_what_a_function_defines_itself_is_no_fault(function):
 def test_names_of_the_module_around_are_listed():
     with pytest.raises(InvalidInput, match="json, OUTSIDE; import modules inside the function"):
         read_objective(uses_outside, ["x"])
+
+
+def test_what_only_a_notebook_has_among_its_built_in_names_is_listed(monkeypatch):
+    for name in ("display", "get_ipython"):
+        monkeypatch.setattr(builtins, name, print, raising=False)  # as IPython does
+    with pytest.raises(InvalidInput, match="display; import modules inside the function"):
+        read_objective(shows, ["x"])
 
 
 def test_a_default_value_is_needed_where_the_function_is_defined():

@@ -67,7 +67,8 @@ def an_experiment(name="exp", *states, **spec):
 
 
 def a_trial(index, state=TrialState.SUCCEEDED, *, loss="0.5", assignments=None, **fields):
-    observation = None if loss is None else Observation(metrics=[Metric(name="loss", min=loss, max="9", latest="8")])
+    measured = None if loss is None else Observation(metrics=[Metric(name="loss", min=loss, max="9", latest="8")])
+    observation = fields.pop("observation", measured)
     assigned = (("x", "0.25"), ("n", "3"), ("kind", "a")) if assignments is None else assignments
     given = {"created": NOW, "started": NOW, "finished": None if state.is_active else NOW, **fields}
     return TrialRecord(index, f"exp-{index}", state, assigned, observation=observation, **given)
@@ -200,7 +201,15 @@ class TestTables:
         assert "params.x" in table.columns
 
     def test_words_stay_words(self):
-        assert trials_dataframe(an_experiment(), [a_trial(0, loss="unavailable")])["metrics.loss"][0] == "unavailable"
+        assert trials_dataframe(an_experiment(), [a_trial(0, loss="good")])["metrics.loss"][0] == "good"
+
+    @pytest.mark.parametrize(("latest", "told"), [("nan", "nan"), ("unavailable", "nan"), ("genotype", "genotype")])
+    def test_without_an_extreme_it_is_what_was_reported_last(self, latest, told):
+        metric = Metric(name="loss", min="unavailable", max="unavailable", latest=latest)
+        trials = [a_trial(0), a_trial(1, observation=Observation(metrics=[metric]))]
+        column = trials_dataframe(an_experiment(), trials)["metrics.loss"]
+        assert str(column[1]) == told
+        assert column.dtype == (object if latest == "genotype" else "float64")
 
     def test_a_study_has_every_trial_with_its_state(self):
         trials = [

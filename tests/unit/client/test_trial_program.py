@@ -103,6 +103,32 @@ def lambda_free(text, names):
     return names["objective"]
 
 
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "sys.stdout.close()",
+        "os.close(1)",
+        "sys.stdout = io.StringIO()",
+        "os.dup2(os.open(os.devnull, os.O_WRONLY), 1)",
+    ],
+)
+def test_what_the_function_does_to_its_output_loses_no_result(deed):
+    program = program_of(lambda_free(f"def objective(x):\n    import io, os, sys\n    {deed}\n    return x\n", {}))
+    assert lines(run(program, "x=2")) == ["loss=2.0"]
+
+
+def test_an_exception_after_the_output_was_closed_is_still_the_last_thing_said():
+    def objective(x):
+        import sys
+
+        sys.stdout.close()
+        raise KeyError(x)
+
+    done = run(program_of(objective), "x=7")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "KeyError: 7.0"
+
+
 @pytest.mark.parametrize(("returned", "said"), [("'good'", "a str"), ("True", "a bool"), ("[1]", "a list")])
 def test_what_is_no_number_is_said_and_is_no_failure(returned, said):
     done = run(program_of(lambda_free(f"def objective(x):\n    return {returned}\n", {})), "x=1")

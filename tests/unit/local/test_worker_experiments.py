@@ -143,6 +143,18 @@ def test_no_trial_is_given_twice_to_many_clients(search):
     assert len(given) == 60
 
 
+def test_who_waits_no_more_gets_nothing(search):
+    made = search(parallelTrialCount=1)
+    first = made.one("a")
+    gone = [made.workers.suggest("team", "search", f"gone-{number}", wait=60.0, lease=0.01) for number in range(4)]
+    assert made.ask("b", wait=0.0).trials == (), "all of them wait"
+    assert all(answer.cancel() for answer in gone)
+    made.tell(first.name, "a")
+    second = made.one("b")
+    assert (second.index, second.attempt) == (1, 1)
+    assert [trial.state for trial in made.trials()] == [TrialState.SUCCEEDED, TrialState.RUNNING]
+
+
 def test_a_client_that_comes_back_gets_what_it_had_also_from_another_server(search):
     made = search()
     first = made.one()

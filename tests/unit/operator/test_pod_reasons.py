@@ -222,7 +222,7 @@ def test_what_the_collector_left_is_read_also_after_it_was_restarted():
     assert collector_report([report(json.dumps(said), where="lastState")]) == said
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "Killed", '"{}"'])
+@pytest.mark.parametrize("text", ["", "{", "[1]", "Killed", '"{}"', '{"katib": ' + "[" * 4_000])
 def test_what_is_no_report_is_none(text):
     assert collector_report([report(text)]) == {}
     assert collector_report([pod()]) == {}

@@ -151,7 +151,7 @@ def test_a_trial_that_somebody_else_made_has_no_record(annotations):
     assert record_of(trial) is None
 
 
-@pytest.mark.parametrize("text", ["yes", "{}", "[1]", '{"final": "Sleeping"}'])
+@pytest.mark.parametrize("text", ["yes", "{}", "[1]", '{"final": "Sleeping"}', "[" * 100_000])
 def test_an_order_to_stop_that_nobody_can_read_is_an_order_all_the_same(text):
     trial = written(record())
     trial["metadata"]["annotations"][kinds.STOPPING] = text

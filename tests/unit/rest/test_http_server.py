@@ -199,7 +199,7 @@ async def test_readers_that_go_or_sleep_are_let_go(tmp_path, caplog):
             await client.send("GET", "/example/endless")
             async with asyncio.timeout(20):
                 await api.closed.wait()
-        assert "a file was not sent to its end: TimeoutError" in caplog.text
+        assert "an answer was not sent to its end: TimeoutError" in caplog.text
 
 
 async def test_connections_are_bounded(tmp_path):

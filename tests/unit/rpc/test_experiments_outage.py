@@ -98,3 +98,13 @@ def test_a_stream_that_went_on_has_its_patience_again(outage, clock):
     clock.now += 2
     with pytest.raises(StoreUnavailable, match="asked 3 times"):
         attempts.pause(AWAY)
+
+
+def test_who_cannot_be_told_keeps_nobody_from_the_answer(caplog):
+    def broken(_):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    attempts = Attempts(Outage("katib:6789", 60, broken))
+    assert attempts.pause(AWAY) > 0
+    attempts.answered()
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [BrokenPipeError] * 2

@@ -91,7 +91,7 @@ crds: setup ## make the definitions of the custom resources anew from katib/api
 verify: proto crds ## check that everything generated is what its source says
 	git diff --exit-code -- katib/rpc deploy/crds
 
-wheel: setup ## build the wheel and the source archive into dist/
+wheel: setup ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## remove what these commands made

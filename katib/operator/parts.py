@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from katib.errors import Conflict
 from katib.operator import kinds
 
 if TYPE_CHECKING:
@@ -70,15 +71,24 @@ class Parts:
             resource: What it is.
             key: Which.
             status: The new one.
-            uid: Of the object it is true of; one that has its name by now is left as it is.
+            uid: Of the object it is true of; from one that has its name by now it is taken away again.
+
+        Raises:
+            Conflict: Another one has its name by now.
         """
         body = {
             "apiVersion": resource.api_version,
             "kind": resource.kind,
-            "metadata": {"namespace": key[0], "name": key[1], **({"uid": uid} if uid else {})},
+            "metadata": {"namespace": key[0], "name": key[1]},
             "status": status,
         }
-        return self.client.apply(resource, body, field_manager=kinds.FIELD_MANAGER, subresource="status")
+        written = self.client.apply(resource, body, field_manager=kinds.FIELD_MANAGER, subresource="status")
+        if uid is not None and written["metadata"]["uid"] != uid:
+            # An API server heeds no uid where a status is written; what is applied no more goes, as nobody else has it.
+            empty = {**body, "status": {"conditions": []}}
+            self.client.apply(resource, empty, field_manager=kinds.FIELD_MANAGER, subresource="status")
+            raise Conflict(f"{resource.kind} {key[1]} was deleted, and another one has its name")
+        return written
 
     def write_trial_status(self, experiment: Experiment, record: TrialRecord, status: dict[str, Any]) -> None:
         """Replace the status of a trial, and read what was written at once."""

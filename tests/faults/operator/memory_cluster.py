@@ -193,8 +193,6 @@ class MemoryClient:
             if subresource is None and key not in self._cluster.objects[resource.kind]:
                 return self._made(resource, body)
             known = self._known(resource, metadata["name"], metadata.get("namespace"))
-            if metadata.get("uid") not in (None, known["metadata"]["uid"]):
-                raise Conflict(f"{resource.kind} {metadata['name']} is another one")
             new = copy.deepcopy(known)
             if subresource == "status":
                 new["status"] = copy.deepcopy(body.get("status") or {})

@@ -1,12 +1,15 @@
 """What others do to the objects of an experiment while it runs: nothing of it wedges, and everything says what happened."""
 
+from types import SimpleNamespace
+
 import pytest
 from world import condition, experiment, of_absent_kind, state, status, words
 
 from katib.engine.naming import trial_name
-from katib.kube.errors import Conflict, Invalid
+from katib.errors import Conflict
 from katib.kube.resource import JOBS
 from katib.operator.kinds import EXPERIMENTS, SUGGESTIONS, TRIALS
+from katib.operator.parts import Parts
 
 
 def delete_trial(world, trial):
@@ -230,18 +233,12 @@ def test_what_the_user_writes_into_an_experiment_stays(world, start):
     assert condition(ended)["type"] == "Succeeded"
 
 
-def test_a_status_is_not_written_on_another_experiment_of_the_same_name(world):
-    """What an operator that is late relies on: the API server refuses it for the uid."""
+def test_a_status_does_not_stay_on_another_experiment_of_the_same_name(world):
     made = world.create(experiment())
-    late = {
-        "apiVersion": "kubeflow.org/v1beta1",
-        "kind": "Experiment",
-        "metadata": {"name": "search", "namespace": world.namespace, "uid": "00000000-0000-4000-8000-000000000000"},
-        "status": {"trials": 7},
-    }
-    with pytest.raises((Conflict, Invalid)):
-        world.client.apply(EXPERIMENTS, late, field_manager="katib-operator", subresource="status")
-    assert "trials" not in status(world.get())
-    late["metadata"]["uid"] = made["metadata"]["uid"]
-    world.client.apply(EXPERIMENTS, late, field_manager="katib-operator", subresource="status")
+    parts = SimpleNamespace(client=world.client)
+    key, late = (world.namespace, "search"), {"trials": 7, "conditions": [{"type": "Succeeded", "status": "True"}]}
+    with pytest.raises(Conflict):
+        Parts.write_status(parts, EXPERIMENTS, key, late, uid="00000000-0000-4000-8000-000000000000")
+    assert not any(status(world.get()).values())
+    Parts.write_status(parts, EXPERIMENTS, key, {"trials": 7}, uid=made["metadata"]["uid"])
     assert status(world.get())["trials"] == 7

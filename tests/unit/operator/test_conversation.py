@@ -2,6 +2,7 @@
 
 from concurrent.futures import Executor
 
+from katib.api.trial import TrialState
 from katib.operator.conversation import Conversation
 
 
@@ -25,7 +26,7 @@ class Few:
 def test_a_service_that_waits_for_a_trial_is_asked_again_when_that_is_deleted(experiment, trial):
     service = Few([])
     conversation = Conversation(service, threads=AtOnce(), wake=lambda: None, deadline=1.0)
-    record = trial(0)
+    record = trial(0, TrialState.RUNNING)
     conversation.record([record])
     conversation.request(experiment, 2, 1)
     assert conversation.take() is not None

@@ -270,7 +270,15 @@ class Controllers:
         """Have the custom resources served."""
         files = self._files()
         self._kubectl("apply", "--server-side", "--force-conflicts", *files)
-        self._kubectl("wait", "--for=condition=Established", "--timeout=60s", *files)
+        for pause in (0.2, 0.5, 1, 2, 0):
+            try:
+                self._kubectl("wait", "--for=condition=Established", "--timeout=60s", *files)
+            except Trouble as trouble:  # kubectl cannot wait for a condition of what has none at all yet
+                if "accessor error" not in str(trouble) or not pause:
+                    raise
+                time.sleep(pause)
+            else:
+                return
 
     def _files(self) -> list[str]:
         folders = [str(_folder(self._layout, each) / "definitions") for each in self._controllers]

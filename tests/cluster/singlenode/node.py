@@ -66,7 +66,7 @@ _NAMES = """\
 .:53 {{
   bind {dns}
   errors
-  health {dns}:8080
+  health {dns}:18080
   cache 5
   kubernetes cluster.local in-addr.arpa {{
     kubeconfig {folder}/kubeconfig

@@ -5,6 +5,9 @@ from kinds_world import FAIL, HELP, OPT_IN, TRAIN, KindsWorld, experiment, repli
 
 pytestmark = OPT_IN
 
+MPIJOBS = "mpijobs.v2beta1.kubeflow.org"
+"""Said in full: kubectl remembers for hours that the training operator had another version."""
+
 
 @pytest.fixture(scope="module")
 def mpi(kubeconfig):  # noqa: ARG001 - there is a cluster
@@ -48,7 +51,7 @@ def test_a_suspended_one_waits_and_says_so(mpi):
         "the trial says that it waits",
     )
     assert not mpi.of("pods", "mpi-held")
-    (job,) = mpi.of("mpijobs", "mpi-held")
-    words = ("mpijobs", job["metadata"]["name"], "--namespace", mpi.namespace)
+    (job,) = mpi.of(MPIJOBS, "mpi-held")
+    words = (MPIJOBS, job["metadata"]["name"], "--namespace", mpi.namespace)
     mpi.kubernetes.kubectl("patch", *words, "--type=merge", "--patch", '{"spec": {"runPolicy": {"suspend": false}}}')
     mpi.check_succeeded("mpi-held", trials=1)

@@ -6,12 +6,13 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Self
 
+from katib.cli.age import now
 from katib.cli.counted import counted
 from katib.cli.measures import short_number
 from katib.cli.run_progress import RunProgress
 from katib.cli.safe_text import one_line, printable
 from katib.cli.trial_table import state_of_trial
-from katib.local.progress import Event, Started, Stopping, TrialFinished, TrialStarted, Waiting
+from katib.local.progress import Event, Started, Stopping, TrialFinished, TrialRetried, TrialStarted, Waiting
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,7 +33,7 @@ class LineView:
     Args:
         experiment: What is run.
         quiet: Print nothing before the result.
-        verbose: Also tell when a trial starts.
+        verbose: Also tell when a trial starts, and when it is tried again.
     """
 
     def __init__(self, experiment: Experiment, *, quiet: bool = False, verbose: bool = False) -> None:
@@ -65,6 +66,8 @@ class LineView:
                 return "\n".join([first, *(f"note: {text}" for text in notes)])
             case TrialStarted(record=record) if self._verbose:
                 return f"{record.name}  Started  {_pairs(dict(record.assignments))}"
+            case TrialRetried(record=record, failed=failed) if self._verbose:
+                return f"{record.name}  Retried  {one_line(failed.said_at(now()))}"
             case TrialFinished(record=record):
                 return finished_line(record, progress)
             case Waiting(reason=reason) if reason:

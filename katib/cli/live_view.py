@@ -14,6 +14,7 @@ from rich.text import Text
 
 from katib.api.trial import TrialState
 from katib.cli.age import duration, now
+from katib.cli.counted import counted
 from katib.cli.line_view import STOPPING
 from katib.cli.measures import short_number
 from katib.cli.run_progress import RunProgress
@@ -97,6 +98,8 @@ class LiveView:
             parts.append(Text("stopping at once" if progress.stops > 1 else STOPPING, style="bold yellow"))
         elif progress.waiting:
             parts.append(Text(one_line(progress.waiting), style="yellow"))
+        if progress.retried:
+            parts.append(self._retried())
         parts.append(self._trials(rows))
         return Group(*parts)
 
@@ -127,6 +130,14 @@ class LiveView:
             eta,
         )
         return line
+
+    def _retried(self) -> Text:
+        """The newest attempt that failed, and how many other trials are tried again."""
+        name, failed = next(reversed(self.progress.retried.items()))
+        others = len(self.progress.retried) - 1
+        more = f" (and {counted(others, 'other trial')} tried again)" if others else ""
+        said = f"{name}: {failed.said_at(now())}{more}"
+        return Text(one_line(said), style="yellow", no_wrap=True, overflow="ellipsis")
 
     def _trials(self, rows: int) -> Table:
         progress, at = self.progress, now()

@@ -17,6 +17,7 @@ from katib.local.progress import (
     StatusChanged,
     Stopping,
     TrialFinished,
+    TrialRetried,
     TrialStarted,
     Waiting,
 )
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from katib.api.experiment import Experiment, ExperimentStatus, OptimalTrial
     from katib.engine.ledger import Ledger
     from katib.engine.trial import TrialRecord
+    from katib.runners.failed_attempts import FailedAttempt
 
 __all__ = ["RunProgress"]
 
@@ -44,6 +46,7 @@ class RunProgress:
         running: Trials that run, by name, in the order of their start.
         recent: Trials that ended lately, the newest first.
         latest: What each running trial reported last.
+        retried: The last attempt that failed of each trial that is tried again, the newest at the end.
         stops: How often an end was asked for.
         waiting: Why nothing can be started; empty otherwise.
         status: The newest status.
@@ -55,6 +58,7 @@ class RunProgress:
         self.running: dict[str, TrialRecord] = {}
         self.recent: deque[TrialRecord] = deque(maxlen=_RECENT)
         self.latest: dict[str, dict[str, str]] = {}
+        self.retried: dict[str, FailedAttempt] = {}
         self.notes: tuple[str, ...] = ()
         self.stops = 0
         self.waiting = ""
@@ -74,11 +78,16 @@ class RunProgress:
                 self._ended_before = ledger.completed
             case TrialStarted(record=record):
                 self.running[record.name] = record
+            case TrialRetried(record=record, failed=failed):
+                self.running[record.name] = record
+                self.retried.pop(record.name, None)
+                self.retried[record.name] = failed
             case MetricsSeen(record=record, latest=latest):
                 self.latest.setdefault(record.name, {}).update(latest)
             case TrialFinished(record=record):
                 self.running.pop(record.name, None)
                 self.latest.pop(record.name, None)
+                self.retried.pop(record.name, None)
                 self.recent.appendleft(record)
                 self._ended_here += not record.runs_again
             case StatusChanged(status=status, ledger=ledger) | Finished(status=status, ledger=ledger):

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from katib.access import AccessOptions, authenticator_for
-from katib.rest.http_server import HttpOptions, is_loopback
+from katib.rest.http_server import HttpOptions, check_http_address, is_loopback
 from katib.rest.mlflow.api import MlflowApi
 from katib.rest.modeldb.api import ModeldbApi
 from katib.rest.operations import Patience
 from katib.rest.reports import ReportsApi
 from katib.rest.store_http import StoreHttp
+from katib.rpc.credentials import host_of
 from katib.rpc.store_server import StoreServer
 from katib.store.artifacts import open_artifacts
 
@@ -80,6 +81,11 @@ def server_of(
         InvalidInput: An option is wrong.
         StoreUnavailable, Denied, Unsupported: The place of the files cannot be used.
     """
+    # What is no address is not taken for one that other machines can call, which wants more options.
+    for address in made.listening.addresses:
+        host_of(address)
+    for address in options.addresses:
+        check_http_address(address)
     authenticator = authenticator_for(
         AccessOptions(
             loopback=_only_known_callers(made, options),

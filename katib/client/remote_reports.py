@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import socket
 import threading
 import time
 import warnings
@@ -17,8 +18,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import grpc
 
-from katib.errors import Denied, InvalidInput, KatibError, RemoteFault, Retry, StoreUnavailable, Unauthenticated
+from katib.errors import (
+    Denied,
+    InvalidInput,
+    KatibError,
+    Problem,
+    RemoteFault,
+    Retry,
+    StoreUnavailable,
+    Unauthenticated,
+)
 from katib.rpc import v1beta1 as wire
+from katib.rpc.tls_trouble import tls_trouble
 from katib.rpc.wire_time import time_text
 
 if TYPE_CHECKING:
@@ -38,13 +49,20 @@ _MOST_WAITING: Final = 100_000
 _ROWS: Final = 10_000
 """In one message."""
 _PAUSE: Final = 0.2
+_MUTE: Final = "it takes connections, and answers nothing in time"
 _AWAY: Final = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.CANCELLED,
+    # A connection that breaks in the middle, and whatever stands before a server and fails in its place.
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
 )
+_LOOK_SECONDS: Final = 1.0
+_MOST_REFUSED: Final = 20
+"""Values that are found out one by one to be what a server refuses; with more of them, everything beside them is given up."""
 
 
 class _Row(NamedTuple):
@@ -65,7 +83,10 @@ class _Server:
     lock: threading.Lock = field(default_factory=threading.Lock)
     waiting: list[_Row] = field(default_factory=list)
     is_away: bool = False
+    silence: str = ""
     dropped: int = 0
+    refused: int = 0
+    refusal: InvalidInput | None = None
 
 
 _SERVERS: Final[dict[tuple[int, str, str, str], _Server]] = {}
@@ -105,24 +126,48 @@ def send(
     with server.lock:
         server.waiting += rows
         patience = min(timeout, _SHORT) if server.is_away and not must_arrive else timeout
+        if must_arrive:
+            server.silence = ""  # its reason is told again, and may be another one by now
+        failure: KatibError | None = None
+        said = ""
         try:
             _send_waiting(server, time.monotonic() + patience)
         except KatibError as error:
-            said = _failed(server, error, len(rows))
-            if must_arrive:
-                raise
+            failure = error
+            said = _failed(server, error)
         else:
             server.is_away = False
-            said = ""
-    if said:
-        warnings.warn(said, RuntimeWarning, stacklevel=4)
+        refusal, lost = _refused(server)
+        if must_arrive and (failure or refusal):
+            raise failure or refusal  # type: ignore[misc] # one of them is there
+    for sentence in filter(None, (lost, said)):
+        warnings.warn(sentence, RuntimeWarning, stacklevel=4)
 
 
 def _send_waiting(server: _Server, deadline: float) -> None:
+    """Send what waits; a value that the server refuses is noted, and costs none of the others."""
     while server.waiting:
-        rows = server.waiting[:_ROWS]
-        _call(server, rows, deadline)
-        del server.waiting[: len(rows)]
+        size = min(len(server.waiting), _ROWS)
+        while True:
+            try:
+                _call(server, server.waiting[:size], deadline)
+            except InvalidInput as error:
+                server.refusal = error
+                if server.refused >= _MOST_REFUSED:
+                    size = len(server.waiting)
+                elif size > 1:
+                    size //= 2
+                    continue
+                server.refused += size
+            del server.waiting[:size]
+            break
+
+
+def _refused(server: _Server) -> tuple[InvalidInput | None, str]:
+    """Return what a server refused since the last time, also as a sentence."""
+    refusal, count = server.refusal, server.refused
+    server.refusal, server.refused = None, 0
+    return refusal, "" if refusal is None else f"{count} values of metrics are not reported: {refusal}"
 
 
 def _call(server: _Server, rows: Sequence[_Row], deadline: float) -> None:
@@ -145,6 +190,8 @@ def _call(server: _Server, rows: Sequence[_Row], deadline: float) -> None:
         except grpc.RpcError as error:
             failure = _error_of(server.address, error)
             if failure.retry is not Retry.LATER or time.monotonic() + _PAUSE >= deadline:
+                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    failure = StoreUnavailable(f"the DB manager at {server.address}: {_silence(server)}")
                 raise failure from error
             time.sleep(_PAUSE)
         else:
@@ -162,16 +209,49 @@ def _error_of(address: str, error: Any) -> KatibError:
     if code is grpc.StatusCode.PERMISSION_DENIED:
         return Denied(said)
     if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE):
-        return InvalidInput(said)
+        return InvalidInput([Problem("metrics", said)])
     return RemoteFault(said)
 
 
-def _failed(server: _Server, error: KatibError, new: int) -> str:
+def _silence(server: _Server) -> str:
+    """Return why a server did not answer in time, of which gRPC says no more than that; looked at once in a while that it is away."""
+    if not (server.is_away and server.silence):
+        server.silence = _look(server.address)
+    return server.silence
+
+
+def _look(address: str) -> str:
+    scheme, separator, rest = address.partition("://")
+    place = rest if separator else address
+    host, _, port = place.rpartition(":")
+    host = host.strip("[]")
+    if place.startswith("unix:"):
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(_LOOK_SECONDS)
+                connection.connect(place.removeprefix("unix:"))
+        except OSError as error:
+            return f"it cannot be reached ({error.strerror or type(error).__name__})"
+        return _MUTE
+    try:
+        socket.create_connection((host, int(port)), timeout=_LOOK_SECONDS).close()
+    except (OSError, ValueError, OverflowError) as error:
+        return f"it cannot be reached ({getattr(error, 'strerror', None) or error})"
+    if scheme == "https" and separator:
+        try:
+            return tls_trouble(place, _roots(), host, seconds=_LOOK_SECONDS) or _MUTE
+        except KatibError as error:
+            return str(error)
+    return _MUTE
+
+
+def _failed(server: _Server, error: KatibError) -> str:
     """Note a failure, and return what to say of it; empty where it was said and nothing has changed."""
     if error.retry is not Retry.LATER:
         # It would be refused again, and those after it with it.
+        count = len(server.waiting)
         del server.waiting[:]
-        return f"{new} values of metrics are not reported: {error}"
+        return f"{count} values of metrics are not reported: {error}"
     surplus = len(server.waiting) - _MOST_WAITING
     if surplus > 0:
         del server.waiting[:surplus]
@@ -210,12 +290,21 @@ def _channel(address: str) -> Any:
         return grpc.insecure_channel(address, options=options)
     if scheme != "https":
         raise InvalidInput(f"the address of a DB manager is HOST:PORT or https://HOST:PORT, not {address!r}")
+    credentials = grpc.ssl_channel_credentials(_roots().encode() or None)
+    return grpc.secure_channel(rest, credentials, options=options)
+
+
+def _roots() -> str:
+    """Return who may sign a server's certificate, in PEM; empty for those that this machine trusts.
+
+    Raises:
+        InvalidInput: The file that names them cannot be read.
+    """
     file = os.environ.get("KATIB_ROOT_CA")
     try:
-        roots = None if not file else Path(file).read_bytes()
+        return Path(file).read_text("utf-8", "replace") if file else ""
     except OSError as error:
         raise InvalidInput(f"KATIB_ROOT_CA: {file} cannot be read: {error.strerror}") from error
-    return grpc.secure_channel(rest, grpc.ssl_channel_credentials(roots), options=options)
 
 
 def _say_goodbye() -> None:
@@ -223,10 +312,18 @@ def _say_goodbye() -> None:
     own = [server for (process, *_), server in _SERVERS.items() if process == os.getpid()]
     deadline = time.monotonic() + _SHORT
     for server in own:
-        with server.lock:
-            try:
-                _send_waiting(server, deadline)
-            except KatibError as error:
-                message = f"{len(server.waiting)} values of metrics were never reported: {error}"
-                warnings.warn(message, RuntimeWarning, stacklevel=2)
+        if not server.lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            # A thread that nobody waits for is at it, and may be for as long as its own time lasts.
+            message = f"{len(server.waiting)} values of metrics may not be reported: the DB manager at {server.address} is slow"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+            continue
+        try:
+            _send_waiting(server, deadline)
+        except KatibError as error:
+            message = f"{len(server.waiting)} values of metrics were never reported: {error}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+        finally:
+            server.lock.release()
+        if lost := _refused(server)[1]:
+            warnings.warn(lost, RuntimeWarning, stacklevel=2)
         server.channel.close()

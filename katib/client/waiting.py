@@ -12,6 +12,7 @@ from katib.client.views.progress import progress_view
 from katib.engine.conditions import current
 from katib.engine.status import over
 from katib.errors import Conflict, DeadlineExceeded, InvalidInput, KatibError, NotFound, Problem
+from katib.experiments.over import is_being_deleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +31,8 @@ _SILENCE: Final = 5.0
 _SHORTEST: Final = 0.05
 _LONGEST: Final = 1.0
 """Seconds between two looks: soon again while something happens."""
+_DELETION_SECONDS: Final = 60.0
+"""How long an experiment that ends because it is deleted has to be gone; a deletion that was killed may never come to it."""
 
 
 def has_condition(experiment: Experiment, kind: str) -> bool:
@@ -162,6 +165,7 @@ def wait_for(
     deadline = None if timeout is None else time.monotonic() + timeout
     standing = Standing()
     idleness = _Idleness(experiments)
+    ended: float | None = None
     # It is there, or NotFound says so before anything is shown.
     standing.experiment = experiments.get(namespace, name)
     with contextlib.ExitStack() as stack:
@@ -174,7 +178,10 @@ def wait_for(
                     raise NotFound(f"experiment {name!r} was deleted while it was waited for")
                 if _has_reached(standing.experiment, condition):
                     return standing.experiment
-                _refuse_other_end(standing, condition)
+                if other_end := _other_end(standing, condition):
+                    ended = ended or time.monotonic()
+                    if time.monotonic() - ended >= _DELETION_SECONDS or not _is_going(experiments, namespace, name):
+                        raise Conflict(other_end)
                 idleness.look(standing.experiment)
                 if deadline is not None and time.monotonic() >= deadline:
                     reason = idleness.reason(standing.experiment)
@@ -200,15 +207,26 @@ def _late(experiment: Experiment, condition: str, timeout: float | None, reason:
     )
 
 
-def _refuse_other_end(standing: Standing, condition: str) -> None:
+def _is_going(experiments: Experiments, namespace: str, name: str) -> bool:
+    """Whether an experiment that is over is so because it is being deleted, or is gone already."""
+    try:
+        return is_being_deleted(experiments.events(namespace, name))
+    except NotFound:
+        return True
+    except KatibError:
+        return False
+
+
+def _other_end(standing: Standing, condition: str) -> str:
+    """Return how an experiment has ended that does not come to a condition any more; empty where it has not."""
     experiment = standing.experiment
     last = current(experiment.status.conditions) if experiment is not None and experiment.status else None
     if experiment is None or last is None or last.type not in _ENDS or last.status != "True":
-        return
+        return ""
     reason = f"experiment {experiment.metadata.name!r} is {last.type}, not {condition}: {last.message}"
     if last.type == "Failed":
         reason += first_failure(standing.records)
-    raise Conflict(reason)
+    return reason
 
 
 def first_failure(records: Iterable[TrialRecord]) -> str:

@@ -39,6 +39,7 @@ from katib.local.progress import (
     StatusChanged,
     Stopping,
     TrialFinished,
+    TrialRetried,
     TrialStarted,
     Waiting,
 )
@@ -50,7 +51,7 @@ from katib.local.trial_run import TrialRuns
 from katib.runners.process import ProcessRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from katib.api.experiment import Experiment
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from katib.local.early_stopping import Judgement
     from katib.local.home import Home
     from katib.metrics.collector import Batch
+    from katib.runners.failed_attempts import FailedAttempt
     from katib.runners.process import TrialRun
     from katib.space.point import Point
     from katib.store.full_store import FullStore
@@ -179,6 +181,7 @@ class Driver:
         name = self._experiment.metadata.name
         with self._runner, contextlib.ExitStack() as stack:
             make_sure_folder_is_there = stack.enter_context(self._home.driving(self._uid, name))
+            stack.callback(self._runner.close)  # while nobody else drives it: what it takes away is not the next one's
             self._experiment = self._recorded()  # it may have been edited since it was read
             selector = stack.enter_context(selectors.DefaultSelector())
             selector.register(stack.enter_context(self._waking()), selectors.EVENT_READ)
@@ -272,6 +275,9 @@ class Driver:
         with _Change(self._store, self._hear_requests) as change:
             if answer is not None or judgement is not None or self._is_asked():
                 change.begin()
+            if failed := self._runner.failed_attempts():
+                change.begin()
+                self._note_failed_attempts(failed)
             for trial in list(self._active.values()):
                 self._collect(trial, change)
             if judgement is not None:
@@ -453,6 +459,27 @@ class Driver:
             )
         latest = {sample.name: sample.text for sample in batch.samples}
         self._untold.append(MetricsSeen(trial.record, latest))
+
+    def _note_failed_attempts(self, failed: Sequence[tuple[str, FailedAttempt]]) -> None:
+        """Tell that trials are tried again: each attempt once, whoever drove the experiment when it failed."""
+        last = dict(failed)
+        told = {
+            (name, event.message): event.last
+            for name in last
+            for event in self._store.events(self._uid, name)
+            if event.reason == "TrialRetried"
+        }
+        for name, attempt in failed:
+            trial, sentence = self._active[name], attempt.sentence()
+            before = told.get((name, sentence))
+            # The same words of an earlier start of the trial are older than this attempt.
+            is_new = before is None or before < attempt.ended
+            if is_new:
+                self._store.record_event(self._uid, "TrialRetried", sentence, kind="Warning", trial=name)
+            if attempt is last[name] and trial.record.stopping is None:
+                self._update(replace(trial.record, message=f"Trial is running: {attempt.standing()}"))
+            if is_new or attempt is last[name]:
+                self._untold.append(TrialRetried(trial.record, attempt))
 
     def _heed(self, judgement: Judgement) -> None:
         """Stop the trials that the early stopper condemned, as far as they are what it saw."""

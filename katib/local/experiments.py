@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 from katib.api.trial import TrialState
 from katib.engine.status import over
 from katib.errors import Conflict, DeadlineExceeded, InvalidExperiment, KatibError, NotFound, Problem, StoreUnavailable
+from katib.experiments.over import DELETING
 from katib.local.budget import with_budget
 from katib.local.hosted_answers import AskedFor
 from katib.local.hosted_changes import changes_of_experiment, changes_of_namespace
@@ -209,7 +210,7 @@ class LocalExperiments:
         if existing is not None:
             if not dry_run:
                 self._go_on(existing)
-            return existing
+            return asked.experiment() or existing
         if dry_run:
             return given
         if given.spec.trial_template is None:
@@ -219,11 +220,11 @@ class LocalExperiments:
         with self._store.transaction():
             existing = made_before()  # since just now
             if existing is not None:
-                return existing
+                return asked.experiment() or existing
             experiment = submit(
                 self._home, self._store, noted(ready, self._home, request_id, digest), owner=self._owner
             )
-            asked.keep({"name": experiment.metadata.name, "uid": experiment.metadata.uid})
+            asked.keep_experiment(experiment)
         self._host(experiment)
         return experiment
 
@@ -236,7 +237,7 @@ class LocalExperiments:
             Conflict: The name is another one's, or the id another request's.
             NotFound: It was deleted since.
         """
-        made = asked.answer()
+        made = asked.experiment()
         try:
             existing = self._store.experiment(namespace, name)
         except NotFound:
@@ -244,7 +245,7 @@ class LocalExperiments:
                 raise gone(name) from None
             return None
         if made is not None:
-            if made["uid"] != existing.metadata.uid:
+            if made.metadata.uid != existing.metadata.uid:
                 raise gone(name)
             return existing
         if made_by(existing, request_id, digest):
@@ -364,6 +365,9 @@ class LocalExperiments:
             return
         uid = experiment.metadata.uid or ""
         if not is_at_rest(experiment.status) or self._home.is_driven(uid):
+            with contextlib.suppress(NotFound):
+                # Whoever waits for it sees its end before it is gone.
+                self._store.record_event(uid, DELETING, "Experiment is being deleted: what runs of it is ended first")
             self._end(experiment)
         with self._store.transaction():
             with contextlib.suppress(NotFound):

@@ -2,10 +2,11 @@
 
 Layout::
 
-    <home>/katib.db                                the store
-    <home>/experiments/<uid>/driver.lock           held while a process drives the experiment
-    <home>/experiments/<uid>/trials/<trial>/       what one trial wrote: output.log, push.jsonl, files/
-    <home>/experiments/<uid>/checkpoints/<trial>/  what it leaves for the trials that go on from it (suggestion_trial_dir)
+    <home>/katib.db                                      the store
+    <home>/experiments/<uid>/driver.lock                 held while a process drives the experiment
+    <home>/experiments/<uid>/trials/<trial>/             what one trial wrote: output.log, push.jsonl, files/
+    <home>/experiments/<uid>/trials/.failed-attempts     while it is driven: a pipe that tells of trials that are tried again
+    <home>/experiments/<uid>/checkpoints/<trial>/        what it leaves for the trials that go on from it (suggestion_trial_dir)
 """
 
 from __future__ import annotations

@@ -75,7 +75,8 @@ class AskedFor:
             Conflict: Something else was asked for with this id.
         """
         document = self.answer()
-        return None if document is None else Experiment.model_validate_json(json.dumps(document[_EXPERIMENT]))
+        said = None if document is None else document.get(_EXPERIMENT)
+        return None if said is None else Experiment.model_validate_json(json.dumps(said))
 
     def keep_experiment(self, experiment: Experiment) -> None:
         """Keep an experiment as the answer."""

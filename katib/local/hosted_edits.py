@@ -16,6 +16,7 @@ from katib.engine.resume import problems as problems_of_resume
 from katib.engine.resume import resumed
 from katib.engine.status import over
 from katib.errors import InvalidExperiment
+from katib.experiments.over import RESUMED
 from katib.local.hosted_search import state_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def record_edit(
             # The trials that run again are recorded by the driver, which may be ending them at this moment.
             status, _ = resumed(edited, ledger, datetime.now(UTC))
             store.save_status(uid, status)
-            store.record_event(uid, "ExperimentResumed", "Experiment is resumed")
+            store.record_event(uid, RESUMED, "Experiment is resumed")
         if resumes:
             store.clear_requests(uid)  # an end that was asked for before
         if changes or goes_on:

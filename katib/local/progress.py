@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from katib.api.experiment import Experiment, ExperimentStatus
     from katib.engine.ledger import Ledger
     from katib.engine.trial import TrialRecord
+    from katib.runners.failed_attempts import FailedAttempt
 
 __all__ = [
     "Event",
@@ -20,6 +21,7 @@ __all__ = [
     "StatusChanged",
     "Stopping",
     "TrialFinished",
+    "TrialRetried",
     "TrialStarted",
     "Waiting",
 ]
@@ -47,6 +49,14 @@ class MetricsSeen:
 
     record: TrialRecord
     latest: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRetried:
+    """An attempt of a running trial failed, and another follows; also told of the last one of a trial that was taken over."""
+
+    record: TrialRecord
+    failed: FailedAttempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +96,6 @@ class Finished:
     ledger: Ledger
 
 
-Event = Started | TrialStarted | MetricsSeen | TrialFinished | StatusChanged | Waiting | Stopping | Finished
+Event = (
+    Started | TrialStarted | TrialRetried | MetricsSeen | TrialFinished | StatusChanged | Waiting | Stopping | Finished
+)

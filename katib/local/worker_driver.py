@@ -132,9 +132,9 @@ class WorkerDriver:
         """Record values."""
         return self._submit(lambda search, _: search.report(report))
 
-    def complete(self, report: ClientReport, how: Outcome, message: str) -> Future[TrialRecord] | None:
+    def complete(self, report: ClientReport, how: Outcome) -> Future[TrialRecord] | None:
         """Record how a trial ended."""
-        return self._submit(lambda search, _: search.complete(report, how, message))
+        return self._submit(lambda search, _: search.complete(report, how))
 
     def should_stop(self, trial: str, client: str) -> Future[StopOrder] | None:
         """Say whether to go on."""

@@ -14,7 +14,7 @@ from katib.experiments.over import suggested_of_over
 from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
 from katib.local.runtime import WORKERS, runtime_of
 from katib.local.worker_driver import WorkerDriver
-from katib.local.worker_leases import holder_of
+from katib.local.worker_leases import holder_of, known_again, reports_of
 from katib.local.worker_search import ClientReport, check_end
 
 if TYPE_CHECKING:
@@ -144,16 +144,19 @@ class WorkerExperiments:
         request_id: str = "",
     ) -> Future[StopOrder]:
         """Record values of metrics; see ``WorkerTrials``."""
+        said = ClientReport(trial, client_id, measurements, request_id)
 
         def without(found: Experiment) -> StopOrder:
             self._store.trial(found.metadata.uid or "", trial)
+            if self._was_heeded(found, said):
+                return StopOrder(should_stop=True, reason=_over_sentence(found))
             raise Conflict(f"trial {trial!r} takes no more values: {_over_sentence(found)}")
 
         return self._ask(
             namespace,
             experiment,
             partial(check_asking, client_id, measurements=measurements),
-            lambda driver: driver.report(ClientReport(trial, client_id, measurements, request_id)),
+            lambda driver: driver.report(said),
             without,
         )
 
@@ -170,10 +173,12 @@ class WorkerExperiments:
         request_id: str = "",
     ) -> Future[TrialRecord]:
         """Record how a trial ended; see ``WorkerTrials``."""
+        said = ClientReport(trial, client_id, measurements, request_id, outcome, message)
 
         def without(found: Experiment) -> TrialRecord:
             uid = found.metadata.uid or ""
             record = self._store.trial(uid, trial)
+            self._was_heeded(found, said)
             check_end(record, holder_of(self._store.job(uid, trial)), client_id, outcome)
             return record
 
@@ -181,7 +186,7 @@ class WorkerExperiments:
             namespace,
             experiment,
             partial(check_asking, client_id, measurements=measurements),
-            lambda driver: driver.complete(ClientReport(trial, client_id, measurements, request_id), outcome, message),
+            lambda driver: driver.complete(said, outcome),
             without,
         )
 
@@ -199,6 +204,17 @@ class WorkerExperiments:
             lambda driver: driver.should_stop(trial, client_id),
             without,
         )
+
+    def _was_heeded(self, experiment: Experiment, said: ClientReport) -> bool:
+        """Whether a report was heeded before its experiment was over.
+
+        Raises:
+            Conflict: Something else was said with its request id.
+        """
+        if not said.request_id:
+            return False
+        checkpoint, _ = self._store.collector_state(experiment.metadata.uid or "", said.trial)
+        return known_again(reports_of(checkpoint), said.request_id, said.digest)
 
     def _ask(
         self,

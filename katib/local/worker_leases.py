@@ -5,23 +5,49 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+from katib.errors import Conflict
 
-__all__ = ["Lease", "Leases", "holder_of", "job_of"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["Lease", "Leases", "holder_of", "holders_of", "job_of", "known_again", "reports_of"]
 
 _MOST_REPORTS: Final = 32
 """The last request ids of a trial that are known again; a client sends a call again soon or never."""
+_MOST_HOLDERS: Final = 8
 
 
-def job_of(client: str) -> dict[str, Any]:
-    """Return what is kept of a trial in place of a job: who runs it."""
-    return {"kind": "Worker", "client": client}
+def job_of(client: str, before: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what is kept of a trial in place of a job: who runs it, and who ran it before."""
+    return {"kind": "Worker", "client": client} | ({"before": list(before)} if before else {})
 
 
 def holder_of(job: Mapping[str, Any] | None) -> str:
     """Return who runs the trial of a job, or ran it last; empty for nobody."""
     return str(job.get("client", "")) if job else ""
+
+
+def holders_of(job: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return who has had the trial of a job, the last one last; of very many the last ones."""
+    return (*job.get("before", ()), holder_of(job))[-_MOST_HOLDERS:] if job else ()
+
+
+def reports_of(checkpoint: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the request ids that a trial's collector state has, each with a digest of what was said; empty where none was kept."""
+    kept = (checkpoint or {}).get("reports", ())
+    return dict(kept) if isinstance(kept, dict) else dict.fromkeys(kept, "")
+
+
+def known_again(reports: Mapping[str, str], request_id: str, digest: str) -> bool:
+    """Whether a report is among those that were heeded.
+
+    Raises:
+        Conflict: Something else was said with its request id.
+    """
+    known = reports.get(request_id) if request_id else None
+    if known and known != digest:
+        raise Conflict(f"the request id {request_id!r} was used for another request: choose a new one for each change")
+    return known is not None
 
 
 @dataclass(slots=True)
@@ -33,28 +59,26 @@ class Lease:
         seconds: How long without a word from the client.
         expires: When that is over, by the monotonic clock.
         next_sequence: The number of the trial's next sample.
-        reports: Request ids that were heeded, the newest last.
+        reports: Request ids that were heeded, the newest last, each with a digest of what was said.
+        before: Who had the trial before, and lost it.
     """
 
     client: str
     seconds: float
     expires: float
     next_sequence: int = 0
-    reports: dict[str, None] = field(default_factory=dict)
+    reports: dict[str, str] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
 
     def renew(self, now: float, seconds: float | None = None) -> None:
         """Begin its time anew, perhaps another one."""
         self.seconds = self.seconds if seconds is None else seconds
         self.expires = now + self.seconds
 
-    def heeded(self, request_id: str) -> bool:
-        """Whether a report was heeded before."""
-        return bool(request_id) and request_id in self.reports
-
-    def heed(self, request_id: str) -> None:
+    def heed(self, request_id: str, digest: str) -> None:
         """Note a report."""
         if request_id:
-            self.reports = dict.fromkeys([*self.reports, request_id][-_MOST_REPORTS:])
+            self.reports = dict([*self.reports.items(), (request_id, digest)][-_MOST_REPORTS:])
 
 
 class Leases:

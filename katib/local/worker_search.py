@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from katib.experiments.protocol import HeldTrial, Outcome, StopOrder, Suggested
 from katib.local.early_stopping import MESSAGE, Watcher
 from katib.local.recording import record_status, record_trials
 from katib.local.suggesting import Suggester
-from katib.local.worker_leases import Lease, Leases, holder_of, job_of
+from katib.local.worker_leases import Lease, Leases, holder_of, holders_of, job_of, known_again, reports_of
 from katib.store.protocol import TrialReport
 
 if TYPE_CHECKING:
@@ -49,12 +50,22 @@ STATUS_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class ClientReport:
-    """What a client says of one of its trials."""
+    """What a client says of one of its trials; with an end, if it is that."""
 
     trial: str
     client: str
     measurements: Sequence[Measurement]
     request_id: str
+    how: Outcome | None = None
+    message: str = ""
+
+    @property
+    def digest(self) -> str:
+        """What the same report has in common with itself, when it is sent again."""
+        said = repr(
+            (self.how, self.message, [(each.name, each.text, each.time, each.step) for each in self.measurements])
+        )
+        return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 class WorkerSearch:
@@ -110,13 +121,11 @@ class WorkerSearch:
         for record in self._store.trials(self.uid):
             self._ledger.record(record)
             if record.state is TrialState.RUNNING:
-                client = holder_of(self._store.job(self.uid, record.name))
+                *before, client = holders_of(self._store.job(self.uid, record.name)) or ("",)
                 checkpoint, next_sequence = self._store.collector_state(self.uid, record.name)
-                reports = dict.fromkeys((checkpoint or {}).get("reports", ()))
-                self._leases.grant(
-                    record.name,
-                    Lease(client, _LEASE_AFTER_RESTART, now + _LEASE_AFTER_RESTART, next_sequence, reports),
-                )
+                seconds, reports = _LEASE_AFTER_RESTART, reports_of(checkpoint)
+                lease = Lease(client, seconds, now + seconds, next_sequence, reports, tuple(before))
+                self._leases.grant(record.name, lease)
                 if self._watcher is not None:
                     self._watcher.report(record.name, self._reported(record.name, self._watcher.metric))
             elif self._watcher is not None and not record.state.is_active:
@@ -398,9 +407,13 @@ class WorkerSearch:
             message=f"Trial is run by client {client}",
         )
         self._update(running)
-        self._leases.grant(name, Lease(client, seconds, now + seconds))
-        self._jobs[name] = job_of(client)
+        before = holders_of(self._job(name)) if record.attempt > 1 else ()
+        self._leases.grant(name, Lease(client, seconds, now + seconds, before=before))
+        self._jobs[name] = job_of(client, before)
         return name
+
+    def _job(self, name: str) -> dict[str, Any] | None:
+        return self._jobs.get(name) or self._store.job(self.uid, name)
 
     def _renew(self, name: str, now: float, seconds: float | None = None) -> None:
         lease = self._leases.get(name)
@@ -433,6 +446,8 @@ class WorkerSearch:
 
     def report(self, report: ClientReport) -> Callable[[], StopOrder]:
         """Record values, with those of others; what is returned says, after ``flush``, what became of them."""
+        if self._was_heeded(report):  # its trial has ended meanwhile
+            return lambda: self._order(self._ledger.trial(report.trial))
         lease = self._lease_of(report.trial, report.client)
         lease.renew(time.monotonic())
         recorded = self._take_report(report, lease)
@@ -443,37 +458,58 @@ class WorkerSearch:
 
         return answer
 
-    def complete(self, report: ClientReport, how: Outcome, message: str) -> Callable[[], TrialRecord]:
+    def complete(self, report: ClientReport, how: Outcome) -> Callable[[], TrialRecord]:
         """Record how a trial ended, likewise."""
         trial, client = report.trial, report.client
         if trial in self._ledger and not self._ledger.trial(trial).state.is_active:
-            return partial(self._told_again, trial, client, how)
-        recorded = self._take_report(report, self._lease_of(trial, client))
+            return partial(self._told_again, report, how)
+        lease = self._lease_of(trial, client)
+        if trial in self._ending:  # told twice in one turn: the first time is heeded
+            return partial(self._told_again, report, how)
+        recorded = self._take_report(report, lease)
         self._ending[trial] = {}
 
         def answer() -> TrialRecord:
-            recorded()
+            try:
+                recorded()
+            except KatibError:
+                self._ending.pop(trial, None)
+                raise
             record = self._ledger.trial(trial)
-            if not record.state.is_active:  # told twice in one turn
-                return self._told_again(trial, client, how)
             if how is Outcome.COMPLETED:
                 evidence = [f"client {client!r} reported no value of the objective"]
                 return self._finish(record, outcome.JobOutcome("succeeded"), evidence)
             reason = "Infeasible" if how is Outcome.INFEASIBLE else "Broken"
-            return self._finish(record, outcome.JobOutcome("failed", reason, message))
+            return self._finish(record, outcome.JobOutcome("failed", reason, report.message))
 
         return answer
 
-    def _told_again(self, trial: str, client: str, how: Outcome) -> TrialRecord:
-        record = self._ledger.trial(trial)
-        job = self._jobs.get(trial) or self._store.job(self.uid, trial)
-        check_end(record, holder_of(job), client, how)
+    def _told_again(self, report: ClientReport, how: Outcome) -> TrialRecord:
+        record = self._ledger.trial(report.trial)
+        if record.state.is_active:
+            raise Conflict(f"what was said of the end of trial {record.name!r} just before was refused: say it again")
+        self._was_heeded(report)
+        check_end(record, holder_of(self._job(report.trial)), report.client, how)
         return record
+
+    def _was_heeded(self, report: ClientReport) -> bool:
+        """Whether a report was heeded of a trial that has ended since.
+
+        Raises:
+            Conflict: Something else was said with its request id.
+        """
+        trial = report.trial
+        if not report.request_id or trial not in self._ledger or self._ledger.trial(trial).state.is_active:
+            return False
+        checkpoint, _ = self._store.collector_state(self.uid, trial)
+        return known_again(reports_of(checkpoint), report.request_id, report.digest)
 
     def _take_report(self, report: ClientReport, lease: Lease) -> Callable[[], None]:
         """Have a report recorded with the next ``flush``; what is returned raises what became of it, if that is nothing."""
-        if report.measurements and not lease.heeded(report.request_id):
-            lease.heed(report.request_id)
+        # An end without values is noted with its request id as well.
+        says_something = bool(report.measurements) or (report.how is not None and bool(report.request_id))
+        if says_something and not known_again(lease.reports, report.request_id, digest := report.digest):
+            lease.heed(report.request_id, digest)
             self._reports.append(report)
 
         def recorded() -> None:
@@ -515,7 +551,7 @@ class WorkerSearch:
         self._store.append_reports(
             self.uid,
             [
-                TrialReport(trial, samples[trial], lease.next_sequence, {"reports": list(lease.reports)})
+                TrialReport(trial, samples[trial], lease.next_sequence, {"reports": dict(lease.reports)})
                 for trial, lease in leases.items()
                 if lease is not None
             ],
@@ -543,8 +579,10 @@ class WorkerSearch:
         if trial not in self._ledger:
             return f"experiment {self._name!r} has no trial {trial!r}"
         record, lease = self._ledger.trial(trial), self._leases.get(trial)
-        if lease is not None:
+        if lease is not None and client in lease.before:
             return f"trial {trial!r} is run by another client now: this one, {client!r}, was silent for too long"
+        if lease is not None:
+            return f"trial {trial!r} is run by another client, and was never in the hands of this one, {client!r}"
         if record.state.is_active:
             return f"trial {trial!r} is not in the hands of client {client!r} (any more): ask for trials to run"
         return f"trial {trial!r} has ended ({record.state}): {record.message or record.reason}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from katib.admission import admit
 from katib.api.experiment import ExperimentStatus
+from katib.api.parse import parse_experiment
 from katib.errors import InvalidExperiment, InvalidInput, NotFound
 from katib.kube.resource import CONFIG_MAPS
 from katib.operator.kinds import COMPONENT_LABEL
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ApiConfigMaps", "admitted", "refusal", "with_status"]
 
+_BUDGET: Final = {
+    "maxTrialCount": "max_trial_count",
+    "parallelTrialCount": "parallel_trial_count",
+    "maxFailedTrialCount": "max_failed_trial_count",
+}
 _METADATA: Final = ("name", "namespace", "uid", "labels", "annotations", "generation", "creationTimestamp")
 
 
@@ -80,7 +86,7 @@ def admitted(
         "spec": resource.get("spec") or {},
     }
     config_maps = replace(config_maps, namespace=metadata["namespace"])
-    experiment = admit(json.dumps(document), config_maps=config_maps, served_elsewhere=served)
+    experiment = _admit(document, config_maps, served, begun=_has_begun(resource))
     if faults := collection_problems(experiment, webhook=webhook):
         raise InvalidExperiment(faults)
     if experiment.spec.seed is None:
@@ -89,6 +95,35 @@ def admitted(
         spec = experiment.spec.model_copy(update={"seed": int.from_bytes(digest, "big") >> 1})
         experiment = experiment.model_copy(update={"spec": spec})
     return experiment
+
+
+def _admit(document: dict[str, Any], config_maps: ApiConfigMaps, served: Collection[str], *, begun: bool) -> Experiment:
+    """Return the experiment of a document; one that has begun is not refused for its budget, which may be edited at any time.
+
+    Raises:
+        InvalidInput: With every problem.
+        KatibError: Its template cannot be read now.
+    """
+    try:
+        return admit(json.dumps(document), config_maps=config_maps, served_elsewhere=served)
+    except InvalidExperiment as error:
+        if not begun:
+            raise
+        first = error
+    spec = {name: value for name, value in document["spec"].items() if name not in _BUDGET}
+    try:
+        admitted = admit(json.dumps({**document, "spec": spec}), config_maps=config_maps, served_elsewhere=served)
+    except InvalidExperiment:
+        raise first from None
+    stated = parse_experiment(document).spec
+    budget = {field: value for field in _BUDGET.values() if (value := getattr(stated, field)) is not None}
+    return admitted.model_copy(update={"spec": admitted.spec.model_copy(update=budget)})
+
+
+def _has_begun(resource: Mapping[str, Any]) -> bool:
+    """Whether an experiment has run, so that it was without fault when it began."""
+    conditions = (resource.get("status") or {}).get("conditions") or ()
+    return any(each.get("type") in ("Running", "Restarting") for each in conditions)
 
 
 def with_status(experiment: Experiment, status: Mapping[str, Any] | None) -> Experiment:

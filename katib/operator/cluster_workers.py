@@ -21,6 +21,7 @@ from katib.kube.resource import LEASES
 from katib.operator import kinds
 from katib.operator.cluster_leases import TrialLease, is_run_by_callers
 from katib.operator.cluster_objects import label_selector
+from katib.operator.recent_requests import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +61,32 @@ class _Said:
     client: str
     measurements: tuple[Measurement, ...]
     request_id: str
+    end: tuple[Outcome, str] | None = None
+
+    @property
+    def mark(self) -> str:
+        """What is noted of it: the same report again has the same one, and another one with its request id has not."""
+        if self.request_id in ("", _THE_END):
+            return self.request_id
+        measured = [(each.name, each.text, each.time, each.step) for each in self.measurements]
+        return mark_of(self.request_id, repr((self.end, measured)).encode("utf-8", "surrogatepass"))
+
+    def was_heeded(self, lease: TrialLease) -> bool:
+        """Whether it is noted on a Lease.
+
+        Raises:
+            Conflict: Something else is, with its request id.
+        """
+        mark = self.mark
+        if not mark:
+            return False
+        if mark in lease.reports or self.request_id in lease.reports:  # the latter noted by a server before this one
+            return True
+        if any(each.partition("-")[0] == mark.partition("-")[0] for each in lease.reports) and mark != _THE_END:
+            raise Conflict(
+                f"the request id {self.request_id!r} was used for another request: choose a new one for each change"
+            )
+        return False
 
 
 class ClusterWorkers:
@@ -145,7 +172,7 @@ class ClusterWorkers:
         request_id: str = "",
     ) -> Future[TrialRecord]:
         """Record how a trial ended; see ``WorkerTrials.complete``."""
-        said = _Said(trial, client_id, tuple(measurements), request_id or _THE_END)
+        said = _Said(trial, client_id, tuple(measurements), request_id or _THE_END, (outcome, message))
         return self._later(lambda: self._complete(namespace, experiment, said, outcome, message), _WAITING)
 
     def should_stop(self, namespace: str, experiment: str, trial: str, client_id: str) -> Future[StopOrder]:
@@ -265,7 +292,9 @@ class ClusterWorkers:
         """
         record = self._record(experiment, trial)
         if lease is not None and lease.is_open and lease.holder:
-            said = f"trial {trial!r} is run by another client now: this one, {client!r}, was silent for too long"
+            # Who had it before is not noted, only how often it was taken.
+            why = "had it never" if lease.taken <= 1 else "had it never, or was silent for too long"
+            said = f"trial {trial!r} is run by another client: this one, {client!r}, {why}"
         elif record.state.is_active and record.stopping is None:
             said = f"trial {trial!r} is not in the hands of client {client!r} (any more): ask for trials to run"
         else:
@@ -298,13 +327,13 @@ class ClusterWorkers:
 
     def _taken_down(self, experiment: Experiment, lease: TrialLease, said: _Said) -> TrialLease | None:
         """Put a report into the store, and note that on the Lease; None where that has changed meanwhile."""
-        if said.measurements and not (said.request_id and said.request_id in lease.reports):
+        if said.measurements and not said.was_heeded(lease):
             if self._store is None:
                 raise Unsupported(
                     "measurements go to the store, which is not known here: say store_address, or ask `katib serve api`"
                 )
             following = self._append(experiment, lease, said.measurements)
-            noted = lease.with_report(said.request_id, len(said.measurements))
+            noted = lease.with_report(said.mark, len(said.measurements))
             lease = replace(noted, next_sequence=max(following, noted.next_sequence))
         namespace = experiment.metadata.namespace or ""
         return self._write(namespace, lease.name, lease.renewed_at(_now()).patch())
@@ -332,6 +361,8 @@ class ClusterWorkers:
             for _ in range(_ATTEMPTS):
                 lease = self._lease(namespace, said.trial)
                 record = self._record(experiment, said.trial)
+                if lease is not None and lease.holder == said.client:
+                    said.was_heeded(lease)
                 if not record.state.is_active or lease is None or lease.holder != said.client or not lease.is_open:
                     return self._completed_before(experiment, record, lease, said.client, outcome)
                 noted = self._taken_down(experiment, lease, said)

@@ -126,6 +126,11 @@ class Conversation:
         """Ask at once again: what the last request failed at has changed."""
         self._not_before, self._pause = 0.0, _FIRST_PAUSE
 
+    def rest(self) -> None:
+        """Nothing is wanted of the service now: once its last failure would be made up for, nobody waits for it any more."""
+        if self._trouble and self._asked is None and time.monotonic() >= self._not_before:
+            self._trouble, self._pause = "", _FIRST_PAUSE
+
     def request(self, experiment: Experiment, count: int, issued: int) -> None:
         """Ask for ``count`` points; ``issued`` were given before."""
         with self._lock:

@@ -18,6 +18,7 @@ from katib.api.trial import TrialState
 from katib.engine import creation
 from katib.engine.conditions import current, with_condition
 from katib.engine.ledger import Ledger
+from katib.engine.naming import trial_index
 from katib.engine.plan import CreateTrials, RequestSuggestions, Snapshot, StartTrial, StopTrial, plan
 from katib.engine.policy import KUBERNETES
 from katib.engine.resume import resumed
@@ -26,11 +27,19 @@ from katib.errors import Conflict, InvalidInput, KatibError, NotFound
 from katib.operator import kinds
 from katib.operator.admitted import ApiConfigMaps, admitted, refusal, with_status
 from katib.operator.conversation import Conversation
-from katib.operator.experiment_status import experiment_status
+from katib.operator.experiment_status import NAME_LISTS, experiment_status, says_the_same
 from katib.operator.search_state import SearchState
 from katib.operator.stopping_early import early_stopping_of
 from katib.operator.suggestion_objects import suggestion_object, suggestion_status
-from katib.operator.trial_objects import annotations_of, record_of, status_of, trial_object
+from katib.operator.trial_objects import (
+    annotations_of,
+    experiment_uid,
+    lost_marks,
+    owning_experiment,
+    record_of,
+    status_of,
+    trial_object,
+)
 from katib.template.render import render
 
 if TYPE_CHECKING:
@@ -156,19 +165,54 @@ class ExperimentController:
             experiment=experiment,
             ledger=Ledger(experiment),
             conversation=conversation,
-            issued=int(said.get("suggestionCount") or 0) if _is_owned(suggestion, metadata["uid"]) else 0,
+            issued=max(
+                int(said.get("suggestionCount") or 0) if _is_owned(suggestion, metadata["uid"]) else 0,
+                _named(experiment),
+            ),
         )
         state.stopping = early_stopping_of(
             experiment, self._parts.store, wake=lambda: self._parts.experiment_queue.add(key)
         )
-        state.record([self._completed(experiment, record) for record in self._records(metadata["uid"])])
+        state.record([self._completed(experiment, record) for record in self._records(experiment)])
         self._parts.recorder.experiment(experiment)
         self._parts.recorder.trials(experiment, list(state.ledger))
         return state
 
-    def _records(self, uid: str) -> list[TrialRecord]:
-        found = (record_of(trial) for trial in self._parts.trials.indexed("experiment-uid", uid))
+    def _records(self, experiment: Experiment) -> list[TrialRecord]:
+        namespace = experiment.metadata.namespace
+        trials = self._parts.trials.indexed("experiment-uid", experiment.metadata.uid or "")
+        trials += [
+            trial
+            for trial in self._parts.trials.indexed("experiment-uid", "")
+            if trial["metadata"]["namespace"] == namespace and _is_of(trial, experiment, None)
+        ]
+        found = (record_of(self._marked(experiment, trial, _by_name(trial, experiment))) for trial in trials)
         return sorted((record for record in found if record is not None), key=lambda record: record.index)
+
+    def _marked(self, experiment: Experiment, trial: dict[str, Any], record: TrialRecord | None) -> dict[str, Any]:
+        """Return a Trial with the marks by which it is followed: put back, once for each time that somebody takes them.
+
+        Args:
+            experiment: Its own.
+            trial: As it is.
+            record: What is known of it.
+        """
+        if trial["metadata"].get("deletionTimestamp"):
+            return trial
+        if record is None:
+            return trial
+        given = (experiment.spec.initial_trials or [])[record.index : record.index + 1]
+        is_imported = any(each.metrics is not None for each in given)
+        patch = lost_marks(trial, experiment, replace(record, imported=is_imported))
+        if patch is None:
+            return trial
+        namespace, name = trial["metadata"]["namespace"], trial["metadata"]["name"]
+        written = self._parts.client.merge_patch(
+            kinds.TRIALS, name, patch, namespace, field_manager=kinds.FIELD_MANAGER
+        )
+        self._parts.trials.put(written)
+        self._parts.trial_queue.add((namespace, name))
+        return written
 
     def _completed(self, experiment: Experiment, record: TrialRecord) -> TrialRecord:
         """Return the record of a trial; one that was to have ended when it was made, and was not told so, ends now."""
@@ -190,9 +234,14 @@ class ExperimentController:
             KatibError: One that a look before had begun to make could not be completed; all are to be taken in anew.
         """
         records = []
+        for name in sorted(changed):  # before anything is counted anew
+            trial = self._parts.trials.get(key[0], name)
+            known = state.ledger.trial(name) if name in state.ledger else None
+            if trial is not None and _is_of(trial, state.experiment, known):
+                self._marked(state.experiment, trial, known or _by_name(trial, state.experiment))
         for name in sorted(changed):
             trial = self._parts.trials.get(key[0], name)
-            if trial is not None and _uid_label(trial) == state.experiment.metadata.uid:
+            if trial is not None and experiment_uid(trial) == state.experiment.metadata.uid:
                 record = record_of(trial)
                 if record is not None:
                     records.append(self._completed(state.experiment, record))
@@ -202,7 +251,6 @@ class ExperimentController:
 
     def _rebuild(self, state: SearchState, gone: str) -> None:
         """Forget a trial that somebody deleted; its index is not given again."""
-        uid = state.experiment.metadata.uid or ""
         self._parts.events.record(
             self._parts.reference(state.experiment),
             "TrialDeleted",
@@ -210,7 +258,7 @@ class ExperimentController:
             kind="Warning",
         )
         ledger = Ledger(state.experiment)
-        for record in self._records(uid):
+        for record in self._records(state.experiment):
             ledger.record(self._completed(state.experiment, record))
         state.ledger = ledger
         state.conversation.forget(gone)
@@ -245,9 +293,11 @@ class ExperimentController:
             decided = self._decide(state, stop=stop)
         # Before anything is written for people: what starts next does not wait for that.
         self._allow(key[0], state, decided)
-        for action in decided.actions:
-            if isinstance(action, RequestSuggestions):
-                state.conversation.request(state.experiment, action.count, state.next_index)
+        asked = [action for action in decided.actions if isinstance(action, RequestSuggestions)]
+        for action in asked:
+            state.conversation.request(state.experiment, action.count, state.next_index)
+        if not asked:
+            state.conversation.rest()
         if _stands(state):
             state.unwritten = False
         else:
@@ -284,17 +334,22 @@ class ExperimentController:
     def _run_again(self, state: SearchState, record: TrialRecord) -> None:
         """Let a trial that was ended with its experiment run anew, as its next attempt."""
         patch = {"metadata": {"annotations": {kinds.STOPPING: None, **annotations_of(record)}}}
-        self._parts.client.merge_patch(kinds.TRIALS, record.name, patch, state.experiment.metadata.namespace)
+        written = self._parts.client.merge_patch(kinds.TRIALS, record.name, patch, state.experiment.metadata.namespace)
+        self._parts.trials.put(written)
         self._parts.write_trial_status(state.experiment, record, status_of(record, state.experiment))
         self._parts.recorder.trials(state.experiment, [record])
         state.record([record])
 
     def _allow(self, namespace: str, state: SearchState, decided: Plan) -> None:
         """Let the trials start that the plan names, and no other: what was allowed before a limit was lowered may not have begun."""
-        named = dict.fromkeys(action.name for action in decided.actions if isinstance(action, StartTrial))
-        for record in state.ledger.active():
-            if record.state is TrialState.CREATED and record.name not in named:
-                self._parts.starts.used((namespace, record.name))
+        starts = [action.name for action in decided.actions if isinstance(action, StartTrial)]
+        created = [record.name for record in state.ledger.active() if record.state is TrialState.CREATED]
+        begun = [name for name in created if self._parts.starts.has_begun((namespace, name))]
+        others = [name for name in starts if name not in begun]
+        named = [*begun, *others[: max(len(starts) - len(begun), 0)]]
+        for name in created:
+            if name not in named:
+                self._parts.starts.used((namespace, name))
         for name in named:
             self._parts.starts.allow(namespace, name)
 
@@ -379,13 +434,13 @@ class ExperimentController:
             written = self._parts.client.create(kinds.TRIALS, body, field_manager=kinds.FIELD_MANAGER)
         except Conflict:
             written = self._parts.client.get(kinds.TRIALS, record.name, experiment.metadata.namespace)
-            if _uid_label(written) != experiment.metadata.uid:
+            if not _is_of(written, experiment, None):
                 raise Conflict(
                     f"Trial {record.name} is there already and belongs to something else; delete it to let the experiment go on"
                 ) from None
             # It was made by a look that was cut short: what is there counts, and not what was suggested this time.
             self._parts.trials.put(written)
-            return self._completed(experiment, record_of(written) or record)
+            return self._completed(experiment, record_of(self._marked(experiment, written, record)) or record)
         self._parts.trials.put(written)
         if not record.state.is_active:
             self._parts.write_trial_status(experiment, record, status_of(record, experiment))
@@ -405,7 +460,9 @@ class ExperimentController:
             state.write_after = now + _COUNTERS_EVERY
             self._write_suggestion(key, state)
             document = experiment_status(after, state.experiment.spec, state.ledger, waiting=waiting)
-            if document != (state.written_status or resource.get("status")):
+            known = resource.get("status") or {}
+            is_there = document == state.written_status if state.written_status else says_the_same(document, known)
+            if not is_there:
                 # Read at once: when it is over its state goes, and what the watch has not brought yet would begin it again.
                 written = self._parts.write_status(kinds.EXPERIMENTS, key, document, uid=state.experiment.metadata.uid)
                 self._parts.experiments.put(written)
@@ -419,6 +476,8 @@ class ExperimentController:
                 state.experiment, state.ledger, issued=state.next_index, conversation=state.conversation, now=_now()
             ),
         }
+        if state.written_suggestion is None:
+            state.written_suggestion = self._known_suggestion(key, state, wanted)
         if wanted == state.written_suggestion:
             return
         status = wanted.pop("status")
@@ -432,6 +491,24 @@ class ExperimentController:
             raise
         self._parts.suggestion_objects.put(written)
         state.written_suggestion = {**wanted, "status": status}
+
+    def _known_suggestion(
+        self, key: tuple[str, str], state: SearchState, wanted: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Return what an operator before this one has written of a Suggestion, as far as this one would write it."""
+        known = self._parts.suggestion_objects.get(*key)
+        if known is None or not _is_owned(known, state.experiment.metadata.uid or ""):
+            return None
+        labels = known["metadata"].get("labels") or {}
+        metadata = {
+            **wanted["metadata"],
+            "labels": {name: labels.get(name) for name in wanted["metadata"]["labels"]},
+        }
+        found = {**wanted, "metadata": metadata, "spec": known.get("spec"), "status": known.get("status") or {}}
+        failed = [each for each in found["status"].get("conditions") or () if each.get("type") == "Failed"]
+        if failed and over(state.experiment.status):  # the error that its experiment ended by is known to nobody else
+            found["status"] = wanted["status"]
+        return found
 
     def _set_status(self, state: SearchState, status: ExperimentStatus) -> None:
         state.experiment = state.experiment.model_copy(update={"status": status})
@@ -557,14 +634,40 @@ def _left(state: SearchState) -> int | None:
     return None if most is None else max(most - state.ledger.total, 0)
 
 
+def _named(experiment: Experiment) -> int:
+    """Return how many indices were given away by the names in an experiment's status, also where these trials were deleted since."""
+    status = experiment.status
+    names = [name for field in NAME_LISTS for name in (getattr(status, field) or ())] if status else []
+    metadata = experiment.metadata
+    found = (trial_index(metadata.name, metadata.uid or "", name) for name in names)
+    return max((index + 1 for index in found if index is not None), default=0)
+
+
 def _is_owned(suggestion: Mapping[str, Any] | None, uid: str) -> bool:
     owners = (suggestion or {}).get("metadata", {}).get("ownerReferences") or ()
     return any(owner.get("uid") == uid for owner in owners)
 
 
-def _uid_label(trial: Mapping[str, Any]) -> str | None:
-    label: str | None = (trial["metadata"].get("labels") or {}).get(kinds.EXPERIMENT_UID_LABEL)
-    return label
+def _is_of(trial: Mapping[str, Any], experiment: Experiment, known: TrialRecord | None) -> bool:
+    """Whether a Trial is of an experiment though somebody may have taken its marks."""
+    if owning_experiment(trial) is None and known is not None:
+        return True
+    uid = experiment_uid(trial)
+    return uid == experiment.metadata.uid if uid else _index_in(trial, experiment) is not None
+
+
+def _index_in(trial: Mapping[str, Any], experiment: Experiment) -> int | None:
+    metadata = experiment.metadata
+    return trial_index(metadata.name, metadata.uid or "", trial["metadata"]["name"])
+
+
+def _by_name(trial: Mapping[str, Any], experiment: Experiment) -> TrialRecord | None:
+    """Return the record of a Trial of an experiment, with the index that its name says where it says one."""
+    index = _index_in(trial, experiment)
+    if index is None:
+        return record_of(trial)
+    annotations = {**(trial["metadata"].get("annotations") or {}), kinds.INDEX: str(index)}
+    return record_of({**trial, "metadata": {**trial["metadata"], "annotations": annotations}})
 
 
 def _ended(record: TrialRecord, reason: str, message: str) -> TrialRecord:

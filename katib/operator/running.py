@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.api.metric_names import metric_names
+from katib.engine.naming import trial_index
 from katib.errors import StoreUnavailable
 from katib.kube.event_recorder import EventRecorder
 from katib.kube.lease import LeaderElection
@@ -32,7 +33,7 @@ from katib.operator.starts import Starts
 from katib.operator.store_access import StoreAccess
 from katib.operator.suggestion_services import SuggestionServices
 from katib.operator.trial_controller import TrialController
-from katib.operator.trial_objects import compact, is_final, record_of
+from katib.operator.trial_objects import compact, experiment_names, experiment_uid, is_final, record_of
 from katib.operator.vanished import Vanished
 from katib.operator.workers import Workers
 from katib.rpc.store_client import StoreClient
@@ -320,7 +321,6 @@ class Operator:
         one = new or old or {}
         if not self._leading.is_set():
             return
-        labels = one["metadata"].get("labels") or {}
         name, namespace = one["metadata"]["name"], one["metadata"]["namespace"]
         if (
             old is not None
@@ -330,10 +330,23 @@ class Operator:
             return  # this process's own write, seen already
         if new is None:
             self.parts.metrics.trial_deleted(namespace)
-        experiment = (namespace, labels.get(kinds.EXPERIMENT_LABEL, ""))
-        self.parts.states.changed(experiment, name)
-        self.parts.experiment_queue.add(experiment)
+        # Also the one that it was of before somebody edited it.
+        for experiment in self._experiments_of(one) | (experiment_names(old) if old else set()):
+            self.parts.states.changed((namespace, experiment), name)
+            self.parts.experiment_queue.add((namespace, experiment))
         self.parts.trial_queue.add((namespace, name))
+
+    def _experiments_of(self, trial: Object) -> set[str]:
+        """Return the names of the experiments that a Trial may belong to; of one without any mark, those of which it has the name."""
+        if names := experiment_names(trial):
+            return names
+        metadata = trial["metadata"]
+        return {
+            each["metadata"]["name"]
+            for each in self.parts.experiments.items()
+            if each["metadata"]["namespace"] == metadata["namespace"]
+            and trial_index(each["metadata"]["name"], each["metadata"]["uid"], metadata["name"]) is not None
+        }
 
     def _suggestion_changed(self, old: Object | None, new: Object | None) -> None:
         """Write a Suggestion again that somebody deleted while its experiment is there."""
@@ -464,8 +477,7 @@ def _ends(job: Object) -> bool:
 
 
 def _uids(trial: Object) -> Iterable[str]:
-    uid = (trial["metadata"].get("labels") or {}).get(kinds.EXPERIMENT_UID_LABEL)
-    return [uid] if uid else []
+    return [experiment_uid(trial)]  # those without a mark are found under none
 
 
 def _trials_of_pod(pod: Object) -> Iterable[str]:

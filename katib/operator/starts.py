@@ -21,6 +21,7 @@ class Starts:
     def __init__(self, wake: Callable[[tuple[str, str]], None]) -> None:
         self._lock = threading.Lock()
         self._allowed: set[tuple[str, str]] = set()
+        self._begun: set[tuple[str, str]] = set()
         self._wake = wake
 
     def allow(self, namespace: str, name: str) -> None:
@@ -37,7 +38,21 @@ class Starts:
         with self._lock:
             return key in self._allowed
 
+    def begin(self, key: tuple[str, str]) -> bool:
+        """Whether a trial may start, which cannot be taken back from now on: its job may be there before it is known to run."""
+        with self._lock:
+            if key not in self._allowed:
+                return False
+            self._begun.add(key)
+            return True
+
+    def has_begun(self, key: tuple[str, str]) -> bool:
+        """Whether a trial has begun to start."""
+        with self._lock:
+            return key in self._begun
+
     def used(self, key: tuple[str, str]) -> None:
         """Take a permission back: the trial has started, or never will."""
         with self._lock:
             self._allowed.discard(key)
+            self._begun.discard(key)

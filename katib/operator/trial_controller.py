@@ -24,7 +24,7 @@ from katib.kube.errors import ServerAway, UnknownKind
 from katib.operator import kinds
 from katib.operator.finished_work import is_done
 from katib.operator.pod_reasons import collector_report, disruption_of, failure_of, place_of, waiting_of
-from katib.operator.trial_objects import is_final, record_of, status_of
+from katib.operator.trial_objects import experiment_uid, is_final, record_of, status_of
 from katib.template.collection import with_collector
 from katib.template.condition import outcome as job_outcome
 from katib.template.trial_kind import is_suspended, stays_when_finished
@@ -43,6 +43,8 @@ _LOGGER: Final = logging.getLogger(__name__)
 _PATIENCE: Final = 10.0
 """Seconds a pod may wait before the trial says why."""
 _KIND_PAUSE: Final = 10.0
+_UNWATCHED: Final = 5.0
+"""Seconds between two looks at a job that the watch of its kind does not have."""
 _NEED_NO_METRICS: Final = (TrialState.KILLED, TrialState.FAILED)
 """What is ended so is ended also while the store is away."""
 
@@ -105,7 +107,7 @@ class TrialController:
         if not record.state.is_active:
             self._parts.starts.used(key)
             return self._clean_up(key, trial)
-        state = self._parts.states.get((trial["metadata"].get("labels") or {}).get(kinds.EXPERIMENT_UID_LABEL, ""))
+        state = self._parts.states.get(experiment_uid(trial))
         if state is None:
             return None  # its experiment is looked at first, and that lets it start; or is gone, and it goes too
         look = _Look(key, trial, state.experiment, record)
@@ -133,12 +135,17 @@ class TrialController:
         if job is not None and job["metadata"].get("deletionTimestamp"):
             return 1.0
         if job is None:
+            if not self._parts.starts.begin(look.key):  # it was taken back a moment ago
+                return None
             try:
                 job = self._make_job(look)
             except InvalidInput as error:
                 return self._end(look, _failed(record, "JobRefused", str(error)))
             except Denied as error:
                 return self._end(look, _failed(record, "JobDenied", str(error)))
+        if _is_left(job, trial):
+            self._parts.client.delete(resource, *look.name, uid=job["metadata"]["uid"])
+            return 1.0
         if not _is_of(job, trial):
             said = f"{resource.kind} {record.name} is there already and belongs to something else"
             return self._end(look, _failed(record, "JobNameTaken", said))
@@ -188,9 +195,10 @@ class TrialController:
     # -- following ----------------------------------------------------------------------------------------------------
 
     def _follow(self, look: _Look) -> float | None:
-        trial, record, resource, job = look.trial, look.record, look.kind, look.job
+        trial, resource, job = look.trial, look.kind, look.job
         if job is not None and not _is_of(job, trial):
             job = None
+        is_watched = job is not None
         if job is None:
             try:  # a watch may be behind; a trial is not ended for that
                 job = self._parts.client.get(resource, *look.name)
@@ -200,7 +208,13 @@ class TrialController:
                 return self._lost(look)
             if not _is_of(job, trial):
                 return self._lost(look)
-        look = replace(look, job=job)
+        again = self._judge(replace(look, job=job), job)
+        # The watch brings no news of a job whose label somebody took, which may not be put back: jobs are not changed here.
+        return _UNWATCHED if again is None and not is_watched else again
+
+    def _judge(self, look: _Look, job: dict[str, Any]) -> float | None:
+        """Look at a trial whose job is there."""
+        trial, record, resource = look.trial, look.record, look.kind
         pods = self._parts.pods_of(*look.key)
         self._note_disruption(look, pods)
         spec = trial["spec"]
@@ -332,7 +346,7 @@ class TrialController:
         self._parts.events.record(dict(trial), reason, record.message, kind="Warning" if warns else "Normal")
         self._parts.metrics.trial_ended(key[0], record.state.value)
         now = self._parts.trials.get(*key)
-        return self._clean_up(key, now) if now is not None and is_final(now) else None
+        return self._clean_up(key, now, look.job) if now is not None and is_final(now) else None
 
     def _forget(self, key: Key) -> None:
         """Let go of what is kept of a trial between two looks: it has ended, or is gone."""
@@ -343,8 +357,14 @@ class TrialController:
         self._disrupted.pop(key[1], None)
         self._deleted.pop(key, None)
 
-    def _clean_up(self, key: Key, trial: Mapping[str, Any]) -> float | None:
-        """Take away the job of a trial that has ended, unless its user wants to keep it."""
+    def _clean_up(self, key: Key, trial: Mapping[str, Any], known: dict[str, Any] | None = None) -> float | None:
+        """Take away the job of a trial that has ended, unless its user wants to keep it.
+
+        Args:
+            key: The trial's.
+            trial: As it is.
+            known: Its job, where it was followed just now: the watch does not have one without its label.
+        """
         if (trial.get("spec") or {}).get("retainRun"):
             return None
         run = (trial.get("spec") or {}).get("runSpec") or {}
@@ -354,7 +374,7 @@ class TrialController:
             resource, watch = self._parts.jobs.of(run["apiVersion"], run["kind"])
         except UnknownKind:
             return None
-        job = watch.get(*key)
+        job = watch.get(*key) or known
         if job is None or not _is_of(job, trial) or job["metadata"].get("deletionTimestamp"):
             self._deleted.pop(key, None)
             return None
@@ -404,8 +424,23 @@ def _failed(record: TrialRecord, reason: str, said: str) -> TrialRecord:
 
 
 def _is_of(job: Mapping[str, Any], trial: Mapping[str, Any]) -> bool:
-    uid = trial["metadata"]["uid"]
-    return any(owner.get("uid") == uid for owner in job["metadata"].get("ownerReferences") or ())
+    """Whether a job is a trial's: by its owner, and by its labels where somebody took that away."""
+    uid, owners = trial["metadata"]["uid"], job["metadata"].get("ownerReferences") or ()
+    if any(owner.get("controller") for owner in owners):
+        return any(owner.get("uid") == uid for owner in owners)
+    labels, name = job["metadata"].get("labels") or {}, trial["metadata"]["name"]
+    of_experiment = labels.get(kinds.EXPERIMENT_UID_LABEL)
+    return labels.get(kinds.TRIAL_LABEL) == name and bool(of_experiment) and of_experiment == experiment_uid(trial)
+
+
+def _is_left(job: Mapping[str, Any], trial: Mapping[str, Any]) -> bool:
+    """Whether a job is of a Trial that had this one's name and was deleted: it goes, only later than that."""
+    mine = trial["metadata"]
+    owners = [owner for owner in job["metadata"].get("ownerReferences") or () if owner.get("controller")]
+    return any(
+        (owner.get("kind"), owner.get("name")) == (kinds.TRIALS.kind, mine["name"]) and owner.get("uid") != mine["uid"]
+        for owner in owners
+    )
 
 
 def _attempt_of(job: Mapping[str, Any]) -> int:

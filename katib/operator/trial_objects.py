@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.api.column_values import objective_text
 from katib.api.experiment import Metric, Observation
 from katib.api.trial import EarlyStoppingRule, TrialState
+from katib.engine.naming import trial_index
 from katib.engine.trial import TrialRecord
 from katib.engine.trial_document import trial_resource
 from katib.operator import kinds
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
 __all__ = [
     "annotations_of",
     "compact",
+    "experiment_names",
+    "experiment_uid",
     "is_final",
+    "lost_marks",
     "owner_reference",
+    "owning_experiment",
     "record_of",
     "status_of",
     "trial_object",
@@ -71,6 +77,55 @@ def owner_reference(experiment: Experiment) -> dict[str, Any]:
     }
 
 
+def owning_experiment(trial: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the reference to the experiment that a Trial object goes with; None where somebody took it away."""
+    for owner in trial["metadata"].get("ownerReferences") or ():
+        if owner.get("kind") == kinds.EXPERIMENTS.kind and owner.get("controller"):
+            found: Mapping[str, Any] = owner
+            return found
+    return None
+
+
+def experiment_uid(trial: Mapping[str, Any]) -> str:
+    """Return the uid of a Trial's experiment, by its owner and else by its label, as others may edit both; empty where neither is there."""
+    owner = owning_experiment(trial)
+    said = owner.get("uid") if owner else (trial["metadata"].get("labels") or {}).get(kinds.EXPERIMENT_UID_LABEL)
+    return str(said or "")
+
+
+def experiment_names(trial: Mapping[str, Any]) -> set[str]:
+    """Return the names of the experiments that a Trial may belong to by its owner and its label."""
+    owner = owning_experiment(trial) or {}
+    label = (trial["metadata"].get("labels") or {}).get(kinds.EXPERIMENT_LABEL)
+    return {str(name) for name in (owner.get("name"), label) if name}
+
+
+def lost_marks(trial: Mapping[str, Any], experiment: Experiment, record: TrialRecord) -> dict[str, Any] | None:
+    """Return the merge patch that puts back what somebody took from a Trial and by which it is followed; None where all is there."""
+    metadata = trial["metadata"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    own_labels = {
+        kinds.EXPERIMENT_LABEL: experiment.metadata.name,
+        kinds.EXPERIMENT_UID_LABEL: experiment.metadata.uid or "",
+    }
+    own = annotations_of(record)
+    if not record.state.is_active or is_final(trial):
+        own.pop(kinds.STOPPING, None)  # it has been carried out
+    patch: dict[str, Any] = {}
+    if lost := {name: value for name, value in own_labels.items() if labels.get(name) != value}:
+        patch["labels"] = lost
+    # What an order says may be edited: it is an order all the same.
+    if lost := {
+        name: value
+        for name, value in own.items()
+        if annotations.get(name) != value and not (name == kinds.STOPPING and annotations.get(name))
+    }:
+        patch["annotations"] = lost
+    if owning_experiment(trial) is None:
+        patch["ownerReferences"] = [*(metadata.get("ownerReferences") or ()), owner_reference(experiment)]
+    return {"metadata": {"uid": metadata["uid"], **patch}} if patch else None
+
+
 def annotations_of(record: TrialRecord) -> dict[str, str]:
     """Return the annotations that say what a Trial has no field for."""
     found = {kinds.INDEX: str(record.index)}
@@ -98,7 +153,9 @@ def record_of(trial: Mapping[str, Any]) -> TrialRecord | None:
     metadata = trial["metadata"]
     annotations = metadata.get("annotations") or {}
     try:
-        index = int(annotations[kinds.INDEX])
+        index = _index_by_name(trial)
+        if index is None:
+            index = int(annotations[kinds.INDEX])
         attempt = int(annotations.get(kinds.ATTEMPT, 0))
     except (KeyError, ValueError):
         return None
@@ -143,12 +200,36 @@ def compact(trial: dict[str, Any]) -> dict[str, Any]:
     # The names are this module's, one for all trials; those that came with the object are its own.
     found: dict[str, Any] = {name: trial[name] for name in ("apiVersion", "kind") if name in trial}
     found["metadata"] = _kept(trial["metadata"], _METADATA)
+    found["metadata"]["ownerReferences"] = [
+        _reference(
+            str(owner.get("apiVersion")),
+            str(owner.get("kind")),
+            str(owner.get("name")),
+            str(owner.get("uid")),
+            controller=bool(owner.get("controller")),
+        )
+        for owner in trial["metadata"].get("ownerReferences") or ()
+    ]
     spec, status = trial.get("spec") or {}, trial.get("status") or {}
     found["spec"] = _kept(spec, _SPEC)
     found["spec"]["runSpec"] = _kept(spec.get("runSpec") or {}, ("apiVersion", "kind"))
     found["status"] = _kept(status, _STATUS)
     found["status"]["conditions"] = [_current(status)]
     return found
+
+
+def _index_by_name(trial: Mapping[str, Any]) -> int | None:
+    """Return the index that a Trial's name says, which nobody can edit; None where the suggestion service chose the name."""
+    owner, labels = owning_experiment(trial) or {}, trial["metadata"].get("labels") or {}
+    experiment = owner.get("name") or labels.get(kinds.EXPERIMENT_LABEL) or ""
+    return trial_index(experiment, experiment_uid(trial), trial["metadata"]["name"])
+
+
+@lru_cache(maxsize=1024)
+def _reference(api_version: str, kind: str, name: str, uid: str, *, controller: bool) -> dict[str, Any]:
+    """Return an owner reference, one for all that have the same owner."""
+    found: dict[str, Any] = {"apiVersion": api_version, "kind": kind, "name": name, "uid": uid}
+    return {**found, "controller": controller, "blockOwnerDeletion": False}
 
 
 def _kept(fields: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from katib.rpc.transfers import Transfers
     from katib.store.artifacts import ArtifactStore
 
-__all__ = ["HttpOptions", "HttpServer", "is_loopback"]
+__all__ = ["HttpOptions", "HttpServer", "check_http_address", "is_loopback"]
 
 _BACKLOG: Final = 512
 _KEEP_ALIVE_SECONDS: Final = 65
@@ -113,7 +113,7 @@ class HttpServer:
         """
         options = self._options
         for address in options.addresses:
-            _check_address(address, plaintext=options.tls is None and not options.insecure_plaintext)
+            check_http_address(address, plaintext=options.tls is None and not options.insecure_plaintext)
         certificates = Certificates(options.tls) if options.tls is not None else None
         try:
             sockets = [self._stack.enter_context(_listening(address)) for address in options.addresses]
@@ -205,7 +205,16 @@ def is_loopback(addresses: Sequence[str]) -> bool:
     return True
 
 
-def _check_address(address: str, *, plaintext: bool) -> None:
+def check_http_address(address: str, *, plaintext: bool = False) -> None:
+    """Refuse what is no address to answer HTTP at.
+
+    Args:
+        address: ``HOST:PORT``.
+        plaintext: Also refuse one that other machines can reach.
+
+    Raises:
+        InvalidInput: It is none.
+    """
     if address.startswith("unix:"):
         raise InvalidInput([Problem("--http-address", "must be HOST:PORT, such as 127.0.0.1:5000", address)])
     try:

@@ -63,6 +63,16 @@ class Exit:
             said += "\nthe last lines:\n" + "\n".join(f"  {line}" for line in self.last_lines)
         return said
 
+    def of_an_attempt(self) -> str:
+        """Say how an attempt ended, as the rest of a sentence that begins with the attempt."""
+        if self.error:
+            return f"could not start: {self.error}"
+        if self.cause == "PodDeadlineExceeded":
+            return f"ran longer than its pod's activeDeadlineSeconds{_seconds(self.deadline)}"
+        if self.signal is not None:
+            return f"was ended by signal {_signal_name(self.signal)}{_hint(self.signal)}"
+        return f"ended with exit code {self.code}"
+
     def _how(self) -> str:
         if self.reason == "DeadlineExceeded":
             return f"it ran longer than activeDeadlineSeconds{_seconds(self.deadline)}"

@@ -15,6 +15,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ from katib.runners import local_limits, supervisor
 from katib.runners.container import Command, command_of, main_container, pod_spec, replace_paths
 from katib.runners.container_engine import find_engine, remove_command, run_command, without_advice
 from katib.runners.exit import Exit, exit_of, job_status
+from katib.runners.failed_attempts import FailedAttempt, read_failed_attempts
 from katib.runners.trial_files import OUTPUT_NAME
 
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ class _Watched:
     run: TrialRun
     process: int
     """A descriptor of the supervisor (pidfd)."""
+    failed: int = 0
+    """How many of its attempts that failed were heard of."""
 
 
 class ProcessRunner:
@@ -113,6 +117,8 @@ class ProcessRunner:
         self._watched: dict[str, _Watched] = {}
         self._by_descriptor: dict[int, str] = {}
         self._ended: list[TrialRun] = []
+        self._failed: list[tuple[str, FailedAttempt]] = []
+        self._news: dict[Path, int] = {}
         self._has_started = False
         self._epoll = select.epoll()
         self._ready = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -135,6 +141,11 @@ class ProcessRunner:
             os.close(watched.process)
         self._watched.clear()
         self._by_descriptor.clear()
+        for folder, pipe in self._news.items():
+            with contextlib.suppress(OSError):
+                (folder / supervisor.NEWS_NAME).unlink()
+            os.close(pipe)
+        self._news.clear()
         if not self._epoll.closed:
             self._epoll.close()
             os.close(self._ready)
@@ -172,6 +183,7 @@ class ProcessRunner:
             if not _lock(lock):
                 self.adopt(run)
                 return
+            self._hear_of(run.folder.parent)
             try:
                 self._clear(run)
                 for folder in run.folders.values():
@@ -196,11 +208,15 @@ class ProcessRunner:
         except OSError:
             return False
         try:
+            self._hear_of(run.folder.parent)  # before it is read what has failed, so that nothing is missed between
             deadline = time.monotonic() + _START_SECONDS
             while not _lock(lock):
                 process = _supervisor_of(lock)
                 if process is not None:
                     self._watch(run, process)
+                    self._read_failed(self._watched[run.name])
+                    if self._failed:
+                        os.eventfd_write(self._ready, 1)
                     return True
                 if time.monotonic() > deadline:
                     raise RunnerError(f"the supervisor of trial {run.name} does not say who it is")
@@ -216,17 +232,28 @@ class ProcessRunner:
 
     def poll(self) -> list[JobReport]:
         """Return the trials that have ended since the last call."""
-        ended, self._ended = self._ended, []
+        ended, self._ended = [_Watched(run, -1) for run in self._ended], []
         for descriptor, _events in self._epoll.poll(0):
             if descriptor == self._ready:
                 with contextlib.suppress(BlockingIOError):
                     os.eventfd_read(self._ready)
                 continue
+            if descriptor not in self._by_descriptor:
+                self._hear_news(descriptor)
+                continue
             watched = self._watched.pop(self._by_descriptor.pop(descriptor))
             self._epoll.unregister(descriptor)
             os.close(descriptor)
-            ended.append(watched.run)
-        return [self._report(run) for run in ended]
+            ended.append(watched)
+        return [self._report(watched) for watched in ended]
+
+    def failed_attempts(self) -> list[tuple[str, FailedAttempt]]:
+        """Return the attempts that failed and are followed by another, with their trials' names, as far as ``poll`` heard of them.
+
+        Each is returned once. Of a trial that was taken over they are returned from its first one on.
+        """
+        failed, self._failed = self._failed, []
+        return failed
 
     def stop(self, name: str, *, at_once: bool = False) -> None:
         """Tell a trial to end within its grace, or kill it; ``poll`` reports its end. One that has ended is left alone."""
@@ -253,6 +280,42 @@ class ProcessRunner:
         self._watched[run.name] = _Watched(run, descriptor)
         self._by_descriptor[descriptor] = run.name
         self._epoll.register(descriptor, select.EPOLLIN)
+
+    def _hear_of(self, folder: Path) -> None:
+        """Let supervisors tell of the trials whose folders are in this one; where that cannot be, it is read at their end."""
+        if folder in self._news:
+            return
+        path = folder / supervisor.NEWS_NAME
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkfifo(path, 0o600)
+            # Open for both, so that it is not at its end whenever nobody writes.
+            pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return
+        if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+            os.close(pipe)
+            return
+        self._news[folder] = pipe
+        self._epoll.register(pipe, select.EPOLLIN)
+
+    def _hear_news(self, pipe: int) -> None:
+        """Read which trials have attempts that failed, and what of them."""
+        try:
+            names = {os.fsdecode(name) for name in os.read(pipe, 1 << 16).split(b"\n")}
+        except BlockingIOError:
+            return
+        for watched in self._watched.values():
+            if watched.run.folder.name in names:
+                self._read_failed(watched)
+
+    def _read_failed(self, watched: _Watched) -> None:
+        """Take in what attempts of a trial failed since it was asked last."""
+        run = watched.run
+        deadline = _number(pod_spec(run.job).get("activeDeadlineSeconds"))
+        failed = read_failed_attempts(run.folder, pod_deadline=deadline)
+        self._failed += [(run.name, attempt) for attempt in failed if attempt.number > watched.failed]
+        watched.failed = max([watched.failed, *(attempt.number for attempt in failed)])
 
     def _clear(self, run: TrialRun) -> None:
         """Remove what an attempt that was lost has left; the lock file stays, as it is held."""
@@ -313,8 +376,11 @@ class ProcessRunner:
             "working_dir": command.working_dir,
         }
 
-    def _report(self, run: TrialRun) -> JobReport:
+    def _report(self, watched: _Watched) -> JobReport:
+        run = watched.run
         result = _result(run.folder)
+        if result is None or result.get("attempts", 1) != 1:
+            self._read_failed(watched)
         if result is None and not (run.folder / supervisor.REQUEST_NAME).exists():
             result = {"reason": "SupervisorLost", "error": f"its folder {run.folder} was removed while it ran"}
         elif result is None:

@@ -7,9 +7,11 @@ leave behind (a double fork included) and kills it before it ends itself. It out
 killed finds its trials again by their folders:
 
 - ``supervisor.lock`` is locked from before the trial starts until its result is written, and holds the supervisor's process id;
-- ``result.json`` appears in one step, when the trial has ended and nothing of it runs any more.
+- ``result.json`` appears in one step, when the trial has ended and nothing of it runs any more;
+- ``failed-attempts.json`` is replaced in one step by each attempt that fails and is followed by another. Whoever runs the trial is told
+  by a pipe beside the trial's folder, so that nobody has to look.
 
-It must not import anything that is not in the standard library, and must not write anywhere but into the trial's folder.
+It must not import anything that is not in the standard library, and must not write anywhere but into the trial's folder and that pipe.
 """
 
 from __future__ import annotations
@@ -29,12 +31,16 @@ from typing import Any
 LOCK_NAME = "supervisor.lock"
 REQUEST_NAME = "request.json"
 RESULT_NAME = "result.json"
+FAILED_NAME = "failed-attempts.json"
+NEWS_NAME = ".failed-attempts"
+"""The pipe, in the folder in which the trial's folder is: a line is the name of a folder whose ``FAILED_NAME`` has grown."""
 KILL = signal.SIGUSR1
 """Tells a supervisor to kill its trial at once; SIGTERM tells it to end the trial within its grace."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _DRAFT_NAME = ".result"
+_FAILED_DRAFT_NAME = ".failed"
 _DRAFT_BYTES = 8192
 _LEFTOVER_SECONDS = 10.0
 _FIRST_BACKOFF_SECONDS = 1.0
@@ -143,6 +149,33 @@ def _write_result(draft: int, result: dict[str, Any]) -> None:
             return
 
 
+def _write_failed(failed: list[dict[str, Any]]) -> bool:
+    """Note the attempts that failed; returns whether there was room for that, as the trial goes on without it as well.
+
+    Nothing is flushed to the disk: a machine that goes down takes the trial along, which begins again with an empty folder.
+    """
+    try:
+        # Whatever a trial may have put there, it is neither waited for nor followed elsewhere.
+        how = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        draft = os.open(_FAILED_DRAFT_NAME, how, 0o600)
+        with os.fdopen(draft, "w", encoding="utf-8") as file:
+            json.dump(failed, file)
+        os.rename(_FAILED_DRAFT_NAME, FAILED_NAME)  # noqa: PTH104 - see above
+    except OSError:
+        return False
+    return True
+
+
+def _tell_of(folder: str) -> None:
+    """Tell whoever runs the trial that an attempt failed; nobody may be there, who will look when he comes."""
+    with contextlib.suppress(OSError):
+        pipe = os.open(os.path.join(os.pardir, NEWS_NAME), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # noqa: PTH118
+        try:
+            os.write(pipe, os.fsencode(os.path.basename(folder)) + b"\n")  # noqa: PTH119
+        finally:
+            os.close(pipe)
+
+
 class _Trial:
     """One trial: its commands, what they may take, and how far they have come."""
 
@@ -155,6 +188,8 @@ class _Trial:
         self._output = os.path.join(folder, request["output"])  # noqa: PTH118 - see above
         seconds: float | None = request["deadline_seconds"]
         self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._folder = folder
+        self._failed: list[dict[str, Any]] = []
         self._process = 0
         self._ending = ""
         self._kill_at: float | None = None
@@ -173,12 +208,21 @@ class _Trial:
                     return {**end, "attempts": attempts}
                 if attempts > self._limit:
                     return {**end, "attempts": attempts, "reason": "BackoffLimitExceeded", "cause": end["reason"]}
-                self._pause(min(_FIRST_BACKOFF_SECONDS * 2 ** (attempts - 1), _LONGEST_BACKOFF_SECONDS))
+                seconds = _pause_after(attempts)
+                self._note_failure(attempts, end, seconds)
+                self._pause(seconds)
         except Stopped as stopped:
             return {**end, "attempts": attempts, "reason": stopped.reason}
         finally:
             if self._cleanup and self._ending:
                 self._run_cleanup()
+
+    def _note_failure(self, number: int, end: dict[str, Any], pause: float) -> None:
+        """Note an attempt that failed, and tell of it."""
+        entry = {**end, "number": number, "most": self._limit + 1, "ended": time.time(), "pause": pause}
+        self._failed.append(entry)
+        if _write_failed(self._failed):
+            _tell_of(self._folder)
 
     def _attempt(self) -> dict[str, Any]:
         """Run every step once; the first that fails ends the attempt."""
@@ -317,6 +361,12 @@ class _Trial:
         with contextlib.suppress(OSError):
             os.waitpid(os.posix_spawnp(self._cleanup[0], self._cleanup, os.environ, file_actions=actions), 0)
         os.close(nothing)
+
+
+def _pause_after(attempts: int) -> float:
+    """Return the seconds between an attempt that failed and the next one."""
+    doublings = min(attempts - 1, 32)  # a power that large has reached the longest, and a larger one fits no float
+    return min(_FIRST_BACKOFF_SECONDS * (1 << doublings), _LONGEST_BACKOFF_SECONDS)
 
 
 def _sentence(error: BaseException, step: dict[str, Any]) -> str:

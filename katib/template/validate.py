@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.algorithm import registry
+from katib.api.kubernetes_text import label_problems, variable_problems
 from katib.api.similar import did_you_mean
 from katib.errors import InvalidInput, Problem
 from katib.template.condition import condition_problem
 from katib.template.job_fields import container_names, job_problems
 from katib.template.placeholder import PLACEHOLDER, is_meta, meta_value, placeholders, walk
 from katib.template.render import render
+from katib.template.trial_kind import pod_templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -141,7 +143,7 @@ def _render_problems(experiment: Experiment, stated: TrialTemplate, template: Ma
         except InvalidInput as error:
             yield from error.problems
             continue
-        yield from _job_problems(stated, job)
+        yield from _job_problems(stated, job, template)
 
 
 def _some_value(parameter: Parameter) -> str:
@@ -150,15 +152,36 @@ def _some_value(parameter: Parameter) -> str:
 
 def _unrendered_problems(stated: TrialTemplate, template: Mapping[str, Any]) -> Iterator[Problem]:
     """Look at a template that cannot be rendered yet, and at nothing in it that a trial's values may change."""
-    for problem in _job_problems(stated, template):
+    for problem in _job_problems(stated, template, template):
         if not PLACEHOLDER.search(str(problem.value)):
             yield problem
 
 
-def _job_problems(stated: TrialTemplate, job: Mapping[str, Any]) -> Iterator[Problem]:
+def _job_problems(stated: TrialTemplate, job: Mapping[str, Any], template: Mapping[str, Any]) -> Iterator[Problem]:
+    """Look at a job as far as its template says it: labels of the experiment are looked at there."""
     if job.get("kind") == "Job" and job.get("apiVersion") == "batch/v1":
         yield from job_problems(job, _SPEC)
         yield from _container_problems(stated, container_names(job))
+    own = _labels_of(template)
+    labels = {key: value for key, value in _labels_of(job).items() if key in own}
+    yield from label_problems(labels, f"{_SPEC}.metadata.labels")
+    for pod in pod_templates(dict(job)):
+        where = f"{_SPEC}.{pod.path}"
+        yield from label_problems(_labels_of(pod.template), f"{where}.metadata.labels")
+        spec = pod.template.get("spec")
+        for field in ("initContainers", "containers"):
+            containers = spec.get(field) if isinstance(spec, dict) else None
+            for number, container in enumerate(containers if isinstance(containers, list) else ()):
+                variables = container.get("env") if isinstance(container, dict) else None
+                for index, variable in enumerate(variables if isinstance(variables, list) else ()):
+                    if isinstance(variable, dict):
+                        yield from variable_problems(variable, f"{where}.spec.{field}[{number}].env[{index}]")
+
+
+def _labels_of(thing: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = thing.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return {str(key): value for key, value in labels.items()} if isinstance(labels, dict) else {}
 
 
 def _container_problems(stated: TrialTemplate, names: list[str]) -> Iterator[Problem]:

@@ -206,13 +206,16 @@ class WorkerTrialsContract(ExperimentsPlace):
         experiments.delete(self.namespace, "search")
 
     def test_a_report_is_taken_once(self, experiments: Experiments) -> None:
-        """By its request id; without one, each is another."""
+        """By its request id, which is of that report alone; without one, each is another."""
         self.make(experiments)
         trial = self.one(experiments)
         for value, request_id in ((3, "r-1"), (3, "r-1"), (2, "r-2"), (3, "r-1"), (1, ""), (1, "")):
             self.report(experiments, trial.name, value, request_id=request_id)
         seen = experiments.observations(self.namespace, "search", trial.name)
         assert [float(each.text) for each in seen] == [3, 2, 1, 1]
+        with pytest.raises(Conflict, match="'r-1' was used for another request"):
+            self.report(experiments, trial.name, 4, request_id="r-1")
+        assert experiments.observations(self.namespace, "search", trial.name) == seen
         experiments.delete(self.namespace, "search")
 
     @pytest.mark.parametrize("outcome", [Outcome.BROKEN, Outcome.INFEASIBLE])

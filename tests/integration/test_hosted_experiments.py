@@ -5,13 +5,18 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from katib.api.trial import TrialState
+from katib.client.views.progress import progress_view
+from katib.client.waiting import wait_for as wait_until
 from katib.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound, StoreUnavailable, Unsupported
+from katib.experiments.over import DELETING
 from katib.experiments.protocol import Budget, ExperimentQuery, Measurement, Outcome
 from katib.local import experiments as local_experiments
 from katib.local import hosted_drivers, hosted_requests
@@ -536,6 +541,44 @@ def test_trials_without_news_write_nothing(host, store):
         del store.requests
     assert writes == []
     assert store.versions("default", "search") == version
+
+
+def test_who_waits_for_what_is_deleted_is_told_that_it_was_deleted(host, monkeypatch):
+    experiments = host()
+    experiments.create("default", for_callers())
+    (trial,) = experiments.workers.suggest("default", "search", "a", wait=30).result(30).trials
+    assert trial.state is TrialState.RUNNING
+    changes, end, stopped = experiments.changes, experiments._end, threading.Event()
+
+    def seen(*place):
+        found = changes(*place)
+        if any(state_of(experiment) == "Stopped" for experiment in found.experiments):
+            stopped.set()
+        return found
+
+    def ended(experiment):
+        end(experiment)
+        assert stopped.wait(30), "whoever waits has seen its end before it is gone"
+
+    monkeypatch.setattr(experiments, "changes", seen)
+    monkeypatch.setattr(experiments, "_end", ended)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait_until, experiments, "default", "search", view=lambda: progress_view("none"))
+        experiments.delete("default", "search")
+        with pytest.raises(NotFound, match="deleted while it was waited for"):
+            waiting.result(30)
+
+
+def test_who_waits_for_what_is_stopped_is_told_so_also_after_a_deletion_that_was_undone(host):
+    experiments = host()
+    made = experiments.create("default", for_callers())
+    experiments._store.record_event(made.metadata.uid, DELETING, "by a process that was killed")
+    experiments.stop("default", "search", at_once=True)
+    wait_for(experiments, "search", "Stopped")
+    experiments.resume("default", "search")
+    experiments.stop("default", "search", at_once=True)
+    with pytest.raises(Conflict, match="is Stopped, not Succeeded"):
+        wait_until(experiments, "default", "search", view=lambda: progress_view("none"))
 
 
 def test_nothing_of_a_deleted_experiment_runs(host, home, store):

@@ -198,6 +198,69 @@ def test_backoff_limit_counts_the_attempts(tmp_path):
     assert "the last of 2 attempts" in report.exit.sentence()
 
 
+FAILING = "print('x'); raise SystemExit(3)"
+
+
+def failed_attempts(runner: ProcessRunner, seconds: float = 20):
+    """Wait until the runner hears of attempts that failed, as a driver waits."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        select.select([runner.fileno()], [], [], 0.5)
+        assert runner.poll() == []
+        if found := runner.failed_attempts():
+            return found
+    raise AssertionError("no attempt failed")
+
+
+def sentences(failed) -> list[str]:
+    return [f"{name}: {attempt.sentence()}" for name, attempt in failed]
+
+
+def test_failed_attempt_is_told_while_the_next_one_is_waited_for(tmp_path):
+    with ProcessRunner() as runner:
+        runner.start(trial(tmp_path, job(FAILING, spec={"backoffLimit": 50})))
+        told = "trial-1: attempt 1 of 51 ended with exit code 3; the next one begins in 1 s"
+        assert sentences(failed_attempts(runner))[0] == told
+        assert runner.failed_attempts() == []
+        runner.stop("trial-1")
+        assert ended(runner).exit.reason == "Stopped"
+    assert [path.name for path in tmp_path.iterdir()] == ["trial-1"]  # the pipe is gone
+
+
+def test_runner_that_takes_over_is_told_of_the_attempts_from_the_first_on(tmp_path):
+    one = trial(tmp_path, job(FAILING, spec={"backoffLimit": 50}))
+    with ProcessRunner() as runner:
+        runner.start(one)
+    until((one.folder / "failed-attempts.json").exists)
+    with ProcessRunner() as runner:
+        assert runner.adopt(one)
+        numbers = []
+        while len(numbers) < 2:
+            numbers += [attempt.number for _, attempt in failed_attempts(runner)]
+        assert numbers[:2] == [1, 2]
+        runner.stop("trial-1")
+        ended(runner)
+
+
+def test_attempts_that_could_not_be_told_are_told_at_the_end(tmp_path):
+    (tmp_path / ".failed-attempts").write_text("no pipe")
+    with ProcessRunner() as runner:
+        runner.start(trial(tmp_path, job(FAILING, spec={"backoffLimit": 1})))
+        assert ended(runner).exit.attempts == 2
+        told = "trial-1: attempt 1 of 2 ended with exit code 3; the next one begins in 1 s"
+        assert sentences(runner.failed_attempts()) == [told]
+
+
+def test_trial_that_is_not_tried_again_costs_no_look_at_its_attempts(tmp_path, monkeypatch):
+    looks = []
+    monkeypatch.setattr(process, "read_failed_attempts", lambda *_, **__: looks.append(1) or [])
+    report, _ = run(tmp_path, job("pass", spec={"backoffLimit": 6}))
+    assert report.exit.succeeded
+    report, _ = run(tmp_path, job(FAILING))
+    assert report.exit.code == 3
+    assert looks == []
+
+
 def test_deadline_of_the_job_ends_it(tmp_path):
     report, _ = run(tmp_path, job("import time; time.sleep(600)", spec={"activeDeadlineSeconds": 1, "backoffLimit": 6}))
     assert report.exit.reason == "DeadlineExceeded"
@@ -541,6 +604,17 @@ def test_engine_that_cannot_run_an_image_says_why(tmp_path):
         runner.start(one)
         sentence = ended(runner).exit.sentence()
     assert sentence == "exit code 125; the last it printed: docker: pull access denied for no/such"
+
+
+@pytest.mark.usefixtures("engine")
+def test_container_that_is_tried_again_says_so(tmp_path):
+    one = trial(tmp_path, job("", image="no/such:image", command=["train"], spec={"backoffLimit": 6}))
+    with ProcessRunner(runtime="docker") as runner:
+        runner.start(one)
+        told = "trial-1: attempt 1 of 7 ended with exit code 125; the next one begins in 1 s"
+        assert sentences(failed_attempts(runner))[0] == told
+        runner.stop("trial-1", at_once=True)
+        ended(runner)
 
 
 def test_engine_is_told_to_remove_the_container_of_a_stopped_trial(tmp_path, engine):

@@ -71,7 +71,7 @@ def server(tmp_path):
 
 def test_a_server_that_starts_anew_gives_the_first_answers(server):
     experiments = server.experiments
-    experiments.create(TEAM, by_callers(), request_id="c-1")
+    created = experiments.create(TEAM, by_callers(), request_id="c-1")
     edited = experiments.edit_budget(TEAM, "search", Budget(max_trial_count=7), request_id="e-1")
     experiments.edit_budget(TEAM, "search", Budget(max_trial_count=8))
     stopped = experiments.stop(TEAM, "search", at_once=True, request_id="s-1")
@@ -79,6 +79,9 @@ def test_a_server_that_starts_anew_gives_the_first_answers(server):
     resumed = experiments.resume(TEAM, "search", request_id="r-1")
 
     experiments = server.again()
+    assert experiments.create(TEAM, by_callers(), request_id="c-1") == created
+    with pytest.raises(Conflict, match="'c-1' was used for another request"):
+        experiments.create(TEAM, by_callers("other"), request_id="c-1")
     assert experiments.edit_budget(TEAM, "search", Budget(max_trial_count=7), request_id="e-1") == edited
     assert experiments.stop(TEAM, "search", at_once=True, request_id="s-1") == stopped
     assert experiments.resume(TEAM, "search", request_id="r-1") == resumed

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from katib.store import open_store
+
 # Each execution of a trial leaves one line, so that a trial that ran twice is seen.
 COUNTING = """
     with open("ran.log", "a") as file:
@@ -206,6 +208,93 @@ def kill_everything_below(katib) -> None:
         os.kill(process, signal.SIGSTOP)
     for process in marked:
         os.kill(process, signal.SIGKILL)
+
+
+FAILS_TWICE = """
+    with open("ran.log", "a") as file:
+        file.write("x\\n")
+    attempt = open("ran.log").read().count("x")
+    while attempt > 1 and not os.path.exists(f"go-{attempt}"):
+        time.sleep(0.05)
+    if attempt < 3:
+        sys.exit(3)
+    print("loss=0.5")
+"""
+RETRIES = [
+    ("attempt 1 of 7 ended with exit code 3; the next one begins in 1 s", 1),
+    ("attempt 2 of 7 ended with exit code 3; the next one begins in 2 s", 1),
+]
+
+
+def failing_twice(katib) -> Path:
+    """Write an experiment whose trial fails twice, and ends its second and third attempt when it may."""
+    path = katib.write(script=FAILS_TWICE, trials=1, parallel=1)
+    path.write_text(path.read_text().replace("backoffLimit: 0", "backoffLimit: 6"))
+    return path
+
+
+def retries(katib) -> list[tuple[str, int]]:
+    """What the events say of attempts that failed, and how often."""
+    if not (katib.home / "katib.db").exists():
+        return []
+    with open_store(katib.home / "katib.db") as store:
+        return [
+            (event.message, event.count)
+            for summary in store.experiments()
+            for event in store.events(summary.uid)
+            if event.reason == "TrialRetried"
+        ]
+
+
+def said_while_running(katib) -> str:
+    """The message of the condition of the one trial, as the API and the page have it."""
+    condition = katib.condition(katib.get("trials", "exp")["items"][0])
+    assert (condition["type"], condition["reason"]) == ("Running", "TrialRunning")
+    return condition["message"]
+
+
+def test_trial_that_is_tried_again_says_so_while_it_runs(katib):
+    (katib.folder / "go-2").touch()
+    driver = katib.start("run", "-v", failing_twice(katib))
+    wait_until(lambda: len(executions(katib.folder)) == 3, what="the third attempt")
+    wait_until(lambda: len(retries(katib)) == 2, what="the second event")
+    assert said_while_running(katib).startswith(
+        "Trial is running: attempt 2 of 7 ended with exit code 3; the next one begins at 20"
+    )
+    name = katib.get("trials", "exp")["items"][0]["metadata"]["name"]
+    for words in (("exp",), ("trial", name)):
+        assert RETRIES[0][0] in katib("describe", *words).stdout
+    assert "Trial is running: attempt 2 of 7" in katib("describe", "trial", name).stdout
+    (katib.folder / "go-3").touch()
+    printed, _ = driver.communicate(timeout=60)
+    assert driver.returncode == 0, printed
+    lines = [line for line in printed.splitlines() if "  Retried  " in line]
+    # How long it still is until the next one depends on when the line is printed.
+    assert [line.partition(";")[0] for line in lines] == [
+        f"{name}  Retried  attempt {number} of 7 ended with exit code 3" for number in (1, 2)
+    ]
+    assert retries(katib) == RETRIES
+    assert katib.condition(katib.get("trials", "exp")["items"][0])["message"].startswith("Trial has succeeded")
+
+
+def test_each_attempt_that_failed_is_told_once_whoever_drove_the_experiment_then(katib):
+    driver = katib.start("run", failing_twice(katib))
+    wait_until(lambda: retries(katib) == RETRIES[:1], what="the first event")
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    (katib.folder / "go-2").touch()
+    wait_until(lambda: len(executions(katib.folder)) == 3, what="the third attempt, without a driver")
+    assert retries(katib) == RETRIES[:1]
+    for _ in range(2):
+        driver = katib.start("resume", "exp")
+        wait_until(lambda: len(retries(katib)) == 2, what="the second event")
+        wait_until(lambda: "attempt 2 of 7" in said_while_running(katib), what="the message of the new driver")
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+    (katib.folder / "go-3").touch()
+    katib("resume", "exp")
+    assert retries(katib) == RETRIES
+    assert len(executions(katib.folder)) == 3
 
 
 def test_finished_experiment_goes_on_with_a_larger_budget_when_its_policy_allows(katib):

@@ -240,6 +240,12 @@ class TestCommand:
         with ServedStore("--home", katib.home, "--address", "0.0.0.0:0", *insecure) as server:
             assert server.address.startswith("0.0.0.0:"), server.log
 
+    @pytest.mark.parametrize("option", ["--address", "--http-address"])
+    def test_what_is_no_address_is_said_first(self, katib, option):
+        done = katib("serve", "store", option, "foo", code=2)
+        assert done.stderr.startswith(f"error: {option}: must be HOST:PORT, such as 127.0.0.1:")
+        assert "--token-file" not in done.stderr
+
     def test_a_password_is_shown_nowhere(self, katib):
         katib.environment["KATIB_STORE_URL"] = "postgresql+psycopg://me:secret@127.0.0.1:1/none"
         done = katib("serve", "store", code=10)

@@ -338,6 +338,10 @@ def test_what_is_wrong_over_http_is_said_with_its_place(up):
     assert (code, refused["code"]) == (422, "INVALID_ARGUMENT")
     assert [problem["field"] for problem in refused["problems"]] == ["spec.parameters[0].feasibleSpace.min"]
     assert server.http("GET", "/experiments?colour=red")[1]["problems"][0]["field"] == "colour"
+    code, refused = server.http("GET", "/experiments?states=CREATED&states=Running")
+    states = "CREATED, RUNNING, RESTARTING, SUCCEEDED, FAILED, STOPPED"
+    told = f"states[1]: must be one of {states} (got 'Running'); did you mean 'RUNNING'?"
+    assert (code, refused["problems"]) == (422, [{"field": "states[1]", "message": told}])
     assert server.http("POST", "/experiments/x/suggest", b'{"client": 1}')[0] == 422
     assert server.http("PUT", "/experiments/x", b"")[0] == 405
     assert server.http("GET", "/experiments/x/nothing")[0] == 404

@@ -1,10 +1,11 @@
-"""Names: what Kubernetes takes, with room for what is put behind them."""
+"""Names and labels: what Kubernetes takes, names with room for what is put behind them."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
 
+from katib.api.kubernetes_text import label_problems
 from katib.errors import Problem
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def metadata_problems(experiment: Experiment) -> Iterator[Problem]:
-    """Yield what is wrong with the name and the namespace."""
+    """Yield what is wrong with the name, the namespace and the labels."""
     name, namespace = experiment.metadata.name, experiment.metadata.namespace
     if not name:
         yield Problem("metadata.name", "is required")
@@ -37,3 +38,4 @@ def metadata_problems(experiment: Experiment) -> Iterator[Problem]:
             "must be at most 63 lower-case letters, digits and '-', and neither begin nor end with '-'",
             namespace,
         )
+    yield from label_problems(experiment.metadata.labels or {}, "metadata.labels")

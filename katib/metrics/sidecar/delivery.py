@@ -9,8 +9,10 @@ import http.client
 import json
 import logging
 import random
+import socket
 import ssl
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -24,11 +26,15 @@ __all__ = ["Answer", "Delivery", "StoreClient"]
 _LOGGER: Final = logging.getLogger(__name__)
 _PATH: Final = "/api/v1/reports"
 _PATIENCE: Final = 10.0
-"""Seconds for an answer."""
+"""Seconds without a byte of an answer."""
+_LONGEST_ANSWER: Final = 30.0
+"""Seconds for all of it, however steadily it comes."""
 _MOST_SAMPLES: Final = 5_000
 _MOST_BYTES: Final = 512 << 10
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 15.0
+_LONGEST_RETRY_AFTER: Final = 60.0
+"""Seconds that a store may ask for."""
 _LARGEST_ANSWER: Final = 64 << 10
 _OK: Final = 200
 _LATER: Final = frozenset({404, 408, 425, 429})
@@ -45,11 +51,13 @@ class Answer:
         following: The number of the sample it wants next; None when it did not take anything.
         sentence: Why not.
         final: Whether the same will be refused again.
+        after: Seconds before which it wants to hear nothing.
     """
 
     following: int | None
     sentence: str = ""
     final: bool = False
+    after: float = 0.0
 
 
 class StoreClient:
@@ -77,27 +85,37 @@ class StoreClient:
         body = json.dumps({**self._about, "first": first, "samples": samples}, separators=(",", ":"))
         kept = self._connection is not None
         try:
-            status, text = self._exchange(body)
+            status, text, after = self._exchange(body)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             if not kept:
                 return Answer(None, f"{self._host} cannot be reached ({_said(error)})")
             return self.report(first, samples)  # it may have been closed meanwhile; to report twice changes nothing
-        return _answer(status, text)
+        return _answer(status, text, after)
 
-    def _exchange(self, body: str) -> tuple[int, bytes]:
+    def _exchange(self, body: str) -> tuple[int, bytes, str]:
         if self._connection is None:
             self._connection = (
                 http.client.HTTPConnection(self._host, self._port, timeout=_PATIENCE)
                 if self._context is None
                 else http.client.HTTPSConnection(self._host, self._port, timeout=_PATIENCE, context=self._context)
             )
-        self._connection.request("POST", self._path, body, self._headers)
-        response = self._connection.getresponse()
-        text = response.read(_LARGEST_ANSWER)
+        if self._connection.sock is None:
+            self._connection.connect()
+        ending = threading.Timer(_LONGEST_ANSWER, _cut, [self._connection.sock])
+        ending.daemon = True
+        ending.start()
+        try:
+            self._connection.request("POST", self._path, body, self._headers)
+            response = self._connection.getresponse()
+            text = response.read(_LARGEST_ANSWER)
+            if response.length:
+                raise http.client.IncompleteRead(text, response.length)
+        finally:
+            ending.cancel()
         if not response.isclosed():
             self.close()
-        return response.status, text
+        return response.status, text, response.getheader("Retry-After", "")
 
     def close(self) -> None:
         """Give the connection up."""
@@ -106,7 +124,14 @@ class StoreClient:
             self._connection = None
 
 
-def _answer(status: int, text: bytes) -> Answer:
+def _cut(connection: socket.socket) -> None:
+    """End a connection under the hands of whoever reads from it."""
+    with suppress(OSError):
+        # The socket below: to end TLS would wait for the other side.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def _answer(status: int, text: bytes, after: str = "") -> Answer:
     try:
         said = json.loads(text)
     except (ValueError, RecursionError):
@@ -116,10 +141,24 @@ def _answer(status: int, text: bytes) -> Answer:
     if status == _OK and isinstance(following, int) and following >= 0:
         return Answer(following)
     sentence = str(document.get("message") or "")[:500] or f"the answer was {status} and nothing that can be read"
-    return Answer(None, sentence, final=400 <= status < 500 and status not in _LATER)  # noqa: PLR2004 - HTTP's numbers
+    return Answer(
+        None,
+        sentence,
+        final=400 <= status < 500 and status not in _LATER,  # noqa: PLR2004 - HTTP's numbers
+        after=min(float(after), _LONGEST_RETRY_AFTER) if after.isascii() and after.isdigit() else 0.0,
+    )
 
 
 def _said(error: Exception) -> str:
+    """Return what happened to a connection, as words."""
+    if isinstance(error, TimeoutError) and not error.strerror:
+        return f"no answer for {_PATIENCE:g} s"
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "the connection ended without an answer"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the connection ended in the middle of the answer"
+    if isinstance(error, http.client.HTTPException):
+        return "the answer is no HTTP"
     return getattr(error, "strerror", None) or type(error).__name__
 
 
@@ -184,7 +223,7 @@ class Delivery:
                 answer = self._client.report(first, samples)
                 pause = self._take(answer, first + len(samples), pause)
                 if pause:
-                    self._ending.wait(pause * self._random.uniform(0.5, 1.0))
+                    self._ending.wait(max(pause * self._random.uniform(0.5, 1.0), answer.after))
             else:
                 self._spool.tidy(self.stored)
                 self._news.wait()

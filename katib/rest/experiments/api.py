@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from katib.errors import InvalidInput, Problem
 from katib.rest.answers import PiecesResponse, answer
+from katib.rest.experiments.enum_values import unknown_enum_values
 from katib.rest.experiments.messages import Messages
 from katib.rest.experiments.routes import ROUTES, STREAMS, Route
 from katib.rest.needed_access import Access
@@ -178,6 +179,8 @@ def _request(name: str, fields: dict[str, Any]) -> Message:
     try:
         return json_format.ParseDict(fields, request)
     except (json_format.ParseError, UnicodeError) as error:
+        if problems := list(unknown_enum_values(fields, request.DESCRIPTOR)):
+            raise InvalidInput(problems) from None
         said = str(error).partition("\n")[0]
         raise InvalidInput(f"the request is no {request.DESCRIPTOR.name}: {said}") from None
 

@@ -36,6 +36,11 @@ def is_imported(trial):
     return "katib.kubeflow.org/trial-imported" in (trial["metadata"].get("annotations") or {})
 
 
+def is_orphan(obj):
+    """Whether somebody has taken an object's owner away, so that it goes with nobody."""
+    return not obj["metadata"].get("ownerReferences")
+
+
 class Simulation:
     """One history.
 
@@ -68,6 +73,11 @@ class Simulation:
         self.problems = []
         self.raised = {}  # uid -> the user has allowed it to go on
         self.jobs_of = defaultdict(list)  # trial uid -> attempts of its jobs
+        self.of = {}  # uid of a trial or job -> uid of its experiment or trial, whatever somebody writes on it
+        self.names = set()  # of all trials that any status told of
+        self.made = Counter()  # uid -> how many were made
+        self.issued = Counter()  # uid -> how many indices any Suggestion told of
+        self.meddled = Counter()
         self.user_writes = False
         self.counts = Counter()
         self.life = None
@@ -105,18 +115,15 @@ class Simulation:
         trials = {
             t["metadata"]["uid"]: t
             for t in self.cluster.objects["Trial"].values()
-            if t["metadata"].get("labels", {}).get(UID_LABEL) == uid and not t["metadata"].get("deletionTimestamp")
+            if self.of.get(t["metadata"]["uid"]) == uid and not t["metadata"].get("deletionTimestamp")
         }
-        found = []
-        for job in self.cluster.objects["Job"].values():
-            owners = job["metadata"].get("ownerReferences") or [{}]
-            if (
-                owners[0].get("uid") in trials
-                and not job["metadata"].get("deletionTimestamp")
-                and not self.is_done(job)
-            ):
-                found.append(job["metadata"]["name"])
-        return found
+        return [
+            job["metadata"]["name"]
+            for job in self.cluster.objects["Job"].values()
+            if self.of.get(job["metadata"]["uid"]) in trials
+            and not job["metadata"].get("deletionTimestamp")
+            and not self.is_done(job)
+        ]
 
     @staticmethod
     def is_done(job):
@@ -146,14 +153,20 @@ class Simulation:
             return
         if kind == "ADDED":
             self.saw_made(resource, obj)
-        elif kind == "MODIFIED" and resource.kind in ("Experiment", "Trial") and old is not None:
+        if resource.kind == "Suggestion":
+            uid = meta["ownerReferences"][0]["uid"]
+            self.issued[uid] = max(self.issued[uid], status(obj).get("suggestionCount") or 0)
+        if resource.kind == "Experiment":
+            lists = [each for field, each in status(obj).items() if field.endswith("TrialList")]
+            self.names.update(name for each in lists for name in each or ())
+        if kind == "MODIFIED" and resource.kind in ("Experiment", "Trial") and old is not None:
             self.saw_turn(resource, old, obj)
 
     def saw_made(self, resource, obj):
         """A trial is started once, never more run than may, and never more are made than the budget has."""
         meta = obj["metadata"]
         if resource.kind == "Job":
-            owner = meta["ownerReferences"][0]["uid"]
+            owner = self.of[meta["uid"]] = meta["ownerReferences"][0]["uid"]
             attempt = int(meta["annotations"].get("katib.kubeflow.org/trial-attempt", 1))
             known = {t["metadata"]["uid"] for t in self.trials()}
             if owner in known and self.jobs_of[owner] and attempt <= self.jobs_of[owner][-1]:
@@ -165,8 +178,15 @@ class Simulation:
                 self.fail(f"{len(self.working(uid))} jobs of {meta['name']} run, allowed are {limits}")
             self.counts["jobs"] += 1
         if resource.kind == "Trial":
-            uid = meta["labels"][UID_LABEL]
-            trials = [t for t in self.trials() if t["metadata"]["labels"].get(UID_LABEL) == uid and not is_imported(t)]
+            uid = self.of[meta["uid"]] = meta["labels"][UID_LABEL]
+            index, found = int(meta["annotations"]["katib.kubeflow.org/trial-index"]), self.by_uid(uid)
+            # A given point that somebody deletes is made again as what it was.
+            given = len((found or {"spec": {}})["spec"].get("initialTrials") or ())
+            is_told = meta["name"] in self.names or index < self.issued[uid]
+            if is_told and found is not None and index >= given and index < self.made[uid]:
+                self.fail(f"the name {meta['name']} is given again")
+            self.made[uid] = max(self.made[uid], index + 1)
+            trials = [t for t in self.trials() if self.of.get(t["metadata"]["uid"]) == uid and not is_imported(t)]
             limits = self.limits(uid, "maxTrialCount")
             if limits and None not in limits and len(trials) > max(limits):
                 self.fail(f"{len(trials)} trials of {meta['name']}, the budget is {limits}")
@@ -179,7 +199,8 @@ class Simulation:
         stop = (meta.get("annotations") or {}).get("katib.kubeflow.org/stop") == "true"
         if was.get("type") in over and (was["type"], was.get("reason")) != (now.get("type"), now.get("reason")):
             if resource.kind == "Experiment":
-                goes_on = meta["uid"] in self.raised or (was["type"] == "Stopped" and not stop)
+                # What was written of the one before it is taken away again.
+                goes_on = meta["uid"] in self.raised or not now or (was["type"] == "Stopped" and not stop)
             else:
                 goes_on = (was["type"], was["reason"]) == ("Killed", "ExperimentStopped")
             if not goes_on:
@@ -304,7 +325,7 @@ class Simulation:
         return [
             t
             for t in self.cluster.objects["Trial"].values()
-            if of is None or t["metadata"].get("labels", {}).get(UID_LABEL) == of["metadata"]["uid"]
+            if of is None or self.of.get(t["metadata"]["uid"]) == of["metadata"]["uid"]
         ]
 
     def new_body(self, name):
@@ -356,7 +377,8 @@ class Simulation:
             *[(6, self.create), (4, self.edit_budget), (3, self.edit_parallel), (2, self.delete_trial)],
             *[(2, self.delete_job), (2, self.suspend), (1, self.delete_suggestion), (2, self.delete)],
             *[(1, self.recreate), (2, self.stop_or_resume), (2, self.relist), (2, self.outage)],
-            *[(3, self.advance), (1, self.meddle_status), (1, self.meddle_marks)],
+            *[(3, self.advance), (1, self.meddle_status), (1, self.meddle_marks), (2, self.meddle_trial)],
+            *[(1, self.meddle_job), (1, self.hand_over)],
         ]
         if not nested:
             actions.append((3, self.kill))
@@ -392,7 +414,7 @@ class Simulation:
             return
         spec = e["spec"]
         over = condition(e).get("type") == "Succeeded"
-        most = self.rng.randint(2 if spec.get("initialTrials") else 1, 14)
+        most = self.rng.randint(1, 14)
         if over:
             most = len(self.trials(e)) + self.rng.randint(1, 4)
         change = {"maxTrialCount": most}
@@ -426,7 +448,7 @@ class Simulation:
         j = self.some(list(self.cluster.objects["Job"].values()))
         if j is not None:
             self.note(f"USER delete job {j['metadata']['name']}")
-            self.jobs_of.pop(j["metadata"]["ownerReferences"][0]["uid"], None)
+            self.jobs_of.pop(self.of[j["metadata"]["uid"]], None)
             self.user.delete(JOBS, j["metadata"]["name"], j["metadata"]["namespace"])
 
     def suspend(self):
@@ -445,15 +467,22 @@ class Simulation:
             self.unsuggested.add(s["metadata"]["ownerReferences"][0]["uid"])
             self.user.delete(SUGGESTIONS, s["metadata"]["name"], s["metadata"]["namespace"])
 
-    def delete(self):
+    def delete(self, *, foreground=None):
         e = self.some(self.experiments())
+        if foreground is None:
+            foreground = self.rng.random() < 0.4
         if e is not None:
-            self.note(f"USER delete {e['metadata']['namespace']}/{e['metadata']['name']}")
-            self.user.delete(EXPERIMENTS, e["metadata"]["name"], e["metadata"]["namespace"])
+            self.note(
+                f"USER delete {'in the foreground ' if foreground else ''}{e['metadata']['namespace']}/{e['metadata']['name']}"
+            )
+            if foreground:
+                self.cluster.doom(EXPERIMENTS, e)
+            else:
+                self.user.delete(EXPERIMENTS, e["metadata"]["name"], e["metadata"]["namespace"])
         return e
 
     def recreate(self):
-        e = self.delete()
+        e = self.delete(foreground=False)
         if e is not None:
             body = self.new_body(e["metadata"]["name"])
             self.note(f"USER recreate {e['metadata']['namespace']}/{e['metadata']['name']}")
@@ -522,6 +551,54 @@ class Simulation:
                 },
             )
 
+    def meddle_trial(self):
+        """Somebody takes or changes what the operator follows a trial by."""
+        t = self.some(self.trials())
+        if t is None:
+            return
+        others = ("experiment", "experiment-uid", "trial-index", "trial-imported", "trial-attempt", "stopping")
+        what = self.rng.choice((*others, *others[:3], "owner", "labels", "all"))
+        value = self.rng.choice((None, "7"))
+        patch = {
+            "owner": {"ownerReferences": None},
+            "labels": {"labels": None},
+            "all": {"ownerReferences": None, "labels": None, "annotations": None},
+        }.get(what)
+        if what == "all" and self.life.dead:
+            return  # nobody sees whose it was
+        if patch is None:
+            part = "labels" if what.startswith("experiment") else "annotations"
+            name = f"katib.kubeflow.org/{what}"
+            if name not in (t["metadata"].get(part) or {}):
+                return
+            patch = {part: {name: None if what in ("trial-imported", "stopping") else value}}
+        self.note(f"USER meddles with trial {t['metadata']['name']} ({state(t)}): {patch}")
+        self.meddled[what] += 1
+        self.patch(t, TRIALS, {"metadata": patch})
+
+    def meddle_job(self):
+        """Somebody takes what the operator follows a job by: labels, or the owner."""
+        j = self.some(list(self.cluster.objects["Job"].values()))
+        if j is None:
+            return
+        labels = (j["metadata"].get("labels") or {}).keys()
+        is_whole = not is_orphan(j) and "katib.kubeflow.org/trial" in labels and UID_LABEL in labels
+        if not is_whole:
+            return
+        patch = self.rng.choice(
+            ({"ownerReferences": None}, {"labels": None}, {"labels": {"katib.kubeflow.org/trial": "other"}})
+        )
+        self.note(f"USER meddles with job {j['metadata']['name']}: {patch}")
+        self.meddled["job"] += 1
+        self.patch(j, JOBS, {"metadata": patch})
+
+    def hand_over(self):
+        """Another operator leads from now on, also in the midst of what this one does: nothing that it writes is taken any more."""
+        if not self.life.dead:
+            self.note("== another operator leads")
+            self.life.dead = True
+            self.life = Life(self)
+
     # -- running
     def run(self, steps):
         for _ in range(steps):
@@ -539,14 +616,17 @@ class Simulation:
         for e in self.experiments():
             self.as_user(lambda e=e: self.user.delete(EXPERIMENTS, e["metadata"]["name"], e["metadata"]["namespace"]))
         self.quiet()
+        trials = {t["metadata"]["uid"]: t for t in self.trials()}
         for resource in (EXPERIMENTS, TRIALS, JOBS, SUGGESTIONS):
             for left in self.cluster.objects[resource.kind].values():
-                self.fail(f"{resource.kind} {left['metadata']['name']} is left")
+                owner = left if resource != JOBS else trials.get(self.of[left["metadata"]["uid"]], left)
+                if resource == EXPERIMENTS or not (is_orphan(left) or is_orphan(owner)):
+                    self.fail(f"{resource.kind} {left['metadata']['name']} is left")
         if self.life.parts.states._by_uid:
             self.fail(f"states are left: {list(self.life.parts.states._by_uid)}")
         if self.life.parts.states._dirty:
             self.fail(f"news are left: {self.life.parts.states._dirty}")
-        if self.life.parts.starts._allowed:
+        if self.life.parts.starts._allowed or self.life.parts.starts._begun:
             self.fail(f"permissions are left: {self.life.parts.starts._allowed}")
         for name in ("_ended", "_waits", "_deleted", "_disrupted", "_unsure"):
             if left := getattr(self.life.operator._trial_controller, name):
@@ -607,7 +687,9 @@ class Simulation:
             self.check(e, when, last)
         trials = {t["metadata"]["uid"]: t for t in self.cluster.objects["Trial"].values()}
         for job in self.cluster.objects["Job"].values():
-            owner = trials.get(job["metadata"]["ownerReferences"][0]["uid"])
+            owner = trials.get(self.of[job["metadata"]["uid"]])
+            if owner is None and is_orphan(job):
+                continue
             if owner is None or (state(owner) in ENDED and not owner["spec"].get("retainRun")):
                 self.fail(f"{when}: job {job['metadata']['name']} is left")
 

@@ -85,10 +85,18 @@ class Stepped(Reflector):
         log = self.sim.cluster._log
         while self.position < len(log):
             kind, _, obj = log[self.position]
-            if kind == self._resource.kind and chosen(obj, self._namespace, self._label_selector):
+            if kind == self._resource.kind and (self._chooses(obj) or self._knows(obj)):
                 return log[self.position]
             self.position += 1
         return None
+
+    def _chooses(self, obj):
+        return chosen(obj, self._namespace, self._label_selector)
+
+    def _knows(self, obj):
+        """What is chosen no more is gone, for a watch."""
+        known = self.get(obj["metadata"].get("namespace") or "", obj["metadata"]["name"])
+        return known is not None and known["metadata"]["uid"] == obj["metadata"]["uid"]
 
     def bring(self):
         if self.position is None:
@@ -98,7 +106,7 @@ class Stepped(Reflector):
         if found is not None:
             self.position += 1
             _, what, obj = found
-            self._take({"type": what, "object": copy.deepcopy(obj)})
+            self._take({"type": what if self._chooses(obj) else "DELETED", "object": copy.deepcopy(obj)})
 
 
 class Done:
@@ -202,13 +210,21 @@ class SimCluster(MemoryCluster):
     def remove(self, resource, obj):
         self.put(resource, obj, "DELETED")
 
+    def doom(self, resource, obj):
+        """Delete an object when what it owns is deleted, and in any case sooner or later."""
+        with self.lock:
+            new = copy.deepcopy(obj)
+            new["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+            self.put(resource, new, "MODIFIED")
+
     def garbage(self):
-        uids = {each["metadata"]["uid"] for objects in self.objects.values() for each in objects.values()}
+        there = {each["metadata"]["uid"]: each for objects in self.objects.values() for each in objects.values()}
+        staying = {uid for uid, each in there.items() if not each["metadata"].get("deletionTimestamp")}
         found = []
         for resource in RESOURCES:
             for each in self.objects[resource.kind].values():
                 owners = [owner["uid"] for owner in each["metadata"].get("ownerReferences") or ()]
-                if each["metadata"].get("deletionTimestamp") or (owners and uids.isdisjoint(owners)):
+                if each["metadata"].get("deletionTimestamp") or (owners and staying.isdisjoint(owners)):
                     found.append((resource, each))
         return found
 
@@ -278,9 +294,7 @@ class SimClient(MemoryClient):
                 return False
             if propagation == "Foreground":
                 if not known["metadata"].get("deletionTimestamp"):
-                    new = copy.deepcopy(known)
-                    new["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-                    self._cluster.put(resource, new, "MODIFIED")
+                    self._cluster.doom(resource, known)
             else:
                 self._cluster.remove(resource, known)
             return True

@@ -242,3 +242,24 @@ def test_a_status_does_not_stay_on_another_experiment_of_the_same_name(world):
     assert not any(status(world.get()).values())
     Parts.write_status(parts, EXPERIMENTS, key, {"trials": 7}, uid=made["metadata"]["uid"])
     assert status(world.get())["trials"] == 7
+
+
+def test_marks_that_are_taken_from_a_trial_are_put_back_and_its_job_is_followed(world, start):
+    start(world)
+    world.create(experiment(rule="seconds=2", trials=2, parallel=2))
+    world.until(lambda: world.states() == ["Running"] * 2, what="both run")
+    first, second = world.trials()
+    name, other = first["metadata"]["name"], second["metadata"]["name"]
+    nothing = {"metadata": {"labels": None, "annotations": None, "ownerReferences": None}}
+    world.client.merge_patch(TRIALS, name, nothing, world.namespace)
+    world.client.merge_patch(JOBS, other, {"metadata": {"ownerReferences": None}}, world.namespace)
+    marks = ("labels", "annotations", "ownerReferences")
+    world.until(
+        lambda: all(world.get(name, TRIALS)["metadata"].get(each) == first["metadata"][each] for each in marks),
+        what="they are back",
+    )
+    world.ended()
+    assert world.states() == ["Succeeded"] * 2
+    assert [each["metadata"]["name"] for each in world.trials()] == [name, other]
+    assert not world.events("TrialDeleted")
+    world.until(lambda: not world.jobs(), what="the jobs are taken away")

@@ -7,7 +7,7 @@ from histories import Simulation
 from world import condition, experiment, state, status, tell
 
 from katib.kube.resource import JOBS
-from katib.operator.kinds import EXPERIMENTS, TRIALS
+from katib.operator.kinds import EXPERIMENTS, SUGGESTIONS, TRIALS
 
 SEEDS = int(os.environ.get("KATIB_HISTORIES", "9"))
 """How many; a thousand take a quarter of an hour."""
@@ -73,6 +73,26 @@ def test_trials_that_might_start_wait_when_fewer_may_run_at_a_time(calm):
     assert len(calm.cluster.objects["Job"]) == 1
     calm.quiet()
     assert status(now(calm))["trialsSucceeded"] == 6
+
+
+def test_a_trial_that_has_half_started_keeps_its_place_when_fewer_may_run(calm):
+    create(calm, parallel=2, trials=4, fates="never")
+    look(calm)
+    calm.life.tasks.pop()()
+    look(calm)
+    second = calm.trials()[1]["metadata"]["name"]
+    bring(calm)
+    calm.life.parts.trial_queue.get(timeout=0)  # the first is being looked at, by another worker
+    calm.failing.append("apply trials")
+    calm.life.look("trial")
+    assert [name for _, name in calm.cluster.objects["Job"]] == [second]
+    assert not state(calm.trials()[1]), "its job is there, and its status could not be written"
+    edit(calm, parallelTrialCount=1)
+    look(calm)
+    calm.life.parts.trial_queue.done(("red", calm.trials()[0]["metadata"]["name"]))
+    calm.quiet()
+    assert [state(each) or "Created" for each in calm.trials()] == ["Created", "Running"]
+    assert len(calm.cluster.objects["Job"]) == 1
 
 
 def test_points_that_come_after_the_budget_was_lowered_are_no_trials(calm):
@@ -159,3 +179,162 @@ def test_a_status_is_not_written_on_another_experiment_of_the_same_name(calm):
     assert not any(status(now(calm)).values()), "what is written was true of the old one"
     calm.quiet()
     assert [state(each) for each in calm.trials()] == ["Succeeded"] * 2
+
+
+def begin(history, **more):
+    """Create an experiment, and let its first trials run."""
+    create(history, **more)
+    look(history)
+    while history.life.tasks:
+        history.life.tasks.pop()()
+    look(history)
+    bring(history)
+    while len(history.life.parts.trial_queue):
+        history.life.look("trial")
+
+
+def marks(trial):
+    metadata = trial["metadata"]
+    return metadata.get("labels"), metadata.get("annotations"), metadata.get("ownerReferences")
+
+
+def take_all(history, trial):
+    patch = {"metadata": {"labels": None, "annotations": None, "ownerReferences": None}}
+    history.as_user(lambda: history.user.merge_patch(TRIALS, trial["metadata"]["name"], patch, "red"))
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_trial_is_followed_whatever_marks_are_taken_from_it(calm, restarts):
+    create(calm, trials=4, parallel=2, fates="never")
+    calm.quiet()
+    before = {each["metadata"]["name"]: marks(each) for each in calm.trials()}
+    assert len(before) == 2
+    for trial in calm.trials():
+        take_all(calm, trial)
+    calm.life.dead = restarts
+    writes = calm.cluster.writes
+    calm.quiet()
+    assert {each["metadata"]["name"]: marks(each) for each in calm.trials()} == before
+    assert calm.cluster.writes - writes == 2, "one for each"
+    assert [state(each) for each in calm.trials()] == ["Running"] * 2
+    assert not [each for each in calm.events if each[2] == "TrialDeleted"]
+    assert len(calm.cluster.objects["Job"]) == 2
+
+
+def test_a_trial_without_marks_is_taken_by_no_other_experiment(calm):
+    begin(calm, trials=2, parallel=2, fates="never")
+    trial = calm.trials()[0]
+    patch = {"metadata": {"labels": None, "ownerReferences": None}}
+    calm.life.dead = True
+    calm.as_user(lambda: calm.user.merge_patch(TRIALS, trial["metadata"]["name"], patch, "red"))
+    calm.as_user(lambda: calm.user.create(EXPERIMENTS, experiment("search-too", trials=2), "red"))
+    calm.quiet()
+    assert marks(calm.trials(now(calm))[0]) == marks(trial)
+    assert status(calm.cluster.objects["Experiment"]["red", "search-too"])["trials"] == 2
+
+
+def test_a_trial_of_a_finished_experiment_gets_its_marks_back(calm):
+    create(calm, trials=2)
+    calm.quiet()
+    trial = calm.trials()[0]
+    take_all(calm, trial)
+    calm.quiet()
+    assert marks(calm.trials()[0]) == marks(trial)
+    assert status(now(calm))["trialsSucceeded"] == 2
+
+
+def test_an_index_that_somebody_edits_is_put_right(calm):
+    begin(calm, trials=3, parallel=2)
+    first, second = calm.trials()
+    patch = {"metadata": {"annotations": {"katib.kubeflow.org/trial-index": "1"}}}
+    calm.as_user(lambda: calm.user.merge_patch(TRIALS, first["metadata"]["name"], patch, "red"))
+    calm.quiet()
+    assert [marks(each) for each in calm.trials()[:2]] == [marks(first), marks(second)]
+    assert [state(each) for each in calm.trials()] == ["Succeeded"] * 3
+
+
+@pytest.mark.parametrize("taken", [{"ownerReferences": None}, {"labels": None}])
+def test_a_job_is_followed_also_without_its_owner_or_its_labels(calm, taken):
+    begin(calm, trials=2, parallel=2)
+    for name in [name for _, name in calm.cluster.objects["Job"]]:
+        calm.as_user(lambda name=name: calm.user.merge_patch(JOBS, name, {"metadata": taken}, "red"))
+    calm.quiet()
+    assert [state(each) for each in calm.trials()] == ["Succeeded"] * 2
+    assert not calm.cluster.objects["Job"], "they are taken away as any other"
+
+
+def test_a_budget_below_the_given_points_ends_an_experiment_that_runs(calm):
+    points = [{"parameterAssignments": [{"name": "lr", "value": each}]} for each in ("0.02", "0.03", "0.05")]
+    begin(calm, trials=4, parallel=1, initialTrials=points)
+    edit(calm, maxTrialCount=1)
+    calm.quiet()
+    assert (state(now(calm)), condition(now(calm))["reason"]) == ("Succeeded", "ExperimentMaxTrialsReached")
+    assert [state(each) for each in calm.trials()] == ["Succeeded"]
+
+
+def test_an_experiment_that_begins_with_more_given_points_than_trials_is_refused(calm):
+    points = [{"parameterAssignments": [{"name": "lr", "value": each}]} for each in ("0.02", "0.03", "0.05")]
+    create(calm, trials=2, initialTrials=points)
+    calm.quiet()
+    assert condition(now(calm))["reason"] == "InvalidExperiment"
+    assert not calm.trials()
+
+
+@pytest.mark.parametrize("more", [{}, {"fates": "fail", "maxFailedTrialCount": 1}])
+def test_a_new_operator_writes_nothing_of_what_is_finished(calm, more):
+    create(calm, trials=3, **more)
+    calm.quiet()
+    writes = calm.cluster.writes
+    calm.life.dead = True
+    calm.quiet()
+    assert calm.cluster.writes == writes
+
+
+def test_a_suggestion_server_that_is_back_is_not_waited_for(calm):
+    begin(calm, trials=4, parallel=2, fates="never")
+    edit(calm, parallelTrialCount=3)
+    calm.suggestions_down = True
+    look(calm)
+    calm.life.tasks.pop()()
+    calm.clock.passed += 6.0
+    look(calm)
+    assert "suggestion server is away" in condition(now(calm))["message"]
+    edit(calm, parallelTrialCount=2)  # there is no further request
+    calm.quiet()
+    assert condition(now(calm))["message"] == "Experiment is running"
+    [suggestion] = calm.cluster.objects["Suggestion"].values()
+    assert condition(suggestion)["message"] == "Suggestion is running"
+
+
+def test_no_name_is_given_twice_though_all_that_counted_it_is_deleted(calm):
+    create(calm, trials=3, parallel=1, resumePolicy="LongRunning")
+    calm.quiet()
+    names = [each["metadata"]["name"] for each in calm.trials()]
+    calm.as_user(lambda: calm.user.delete(SUGGESTIONS, "search", "red"))
+    calm.as_user(lambda: calm.user.delete(TRIALS, names[-1], "red"))
+    calm.quiet()
+    calm.raised[now(calm)["metadata"]["uid"]] = True
+    edit(calm, maxTrialCount=4)
+    calm.quiet()
+    assert state(now(calm)) == "Succeeded"
+    new = {each["metadata"]["name"] for each in calm.trials()} - set(names)
+    assert len(new) == 2
+    assert len(calm.trials()) == 4
+
+
+def test_a_given_point_that_is_deleted_runs_again_when_its_old_job_is_gone(calm):
+    points = [{"parameterAssignments": [{"name": "lr", "value": "0.02"}]}]
+    begin(calm, trials=1, parallel=1, initialTrials=points, fates="never")
+    [trial], [job] = calm.trials(), list(calm.cluster.objects["Job"].values())
+    calm.as_user(lambda: calm.user.delete(TRIALS, trial["metadata"]["name"], "red"))
+    look(calm)  # before the garbage collector
+    bring(calm)
+    while len(calm.life.parts.trial_queue):
+        calm.life.look("trial")
+    [again] = calm.trials()
+    assert again["metadata"]["name"] == trial["metadata"]["name"]
+    assert state(again) != "Failed"
+    calm.quiet()
+    [new] = calm.cluster.objects["Job"].values()
+    assert new["metadata"]["uid"] != job["metadata"]["uid"]
+    assert state(calm.trials()[0]) == "Running"

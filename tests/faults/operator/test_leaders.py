@@ -4,7 +4,7 @@ import json
 import signal
 import time
 
-from world import experiment, state, tell
+from world import experiment, state, status, tell
 
 LEASE = 6.0
 """Seconds; the shortest that a loaded machine keeps."""
@@ -62,3 +62,29 @@ def test_a_leader_that_is_told_to_end_hands_over_at_once(world, start, audit):
     )
     tell(f"handed over after {time.monotonic() - stopped:.1f} s")
     assert state(world.ended()) == "Succeeded"
+
+
+def test_a_new_operator_writes_nothing_of_what_is_finished(world, start, audit):
+    """As the API server keeps it, with its defaults and times."""
+    first = start(world)
+    plain = experiment(trials=2)
+    plain["metadata"]["labels"] = {"team": "blue"}
+    world.create(plain)
+    points = [{"parameterAssignments": [{"name": "lr", "value": "0.02"}], "metrics": [{"name": "loss", "value": "1"}]}]
+    settings = [{"name": "min_trials_required", "value": "1"}, {"name": "start_step", "value": "1"}]
+    stopping = {"algorithmName": "medianstop", "algorithmSettings": settings}
+    more = {"settings": [("n_startup_trials", "1")], "earlyStopping": stopping, "initialTrials": points}
+    world.create(experiment("stopping", algorithm="tpe", trials=2, **more))
+    world.create(experiment("failing", trials=2, rule="end=fail", maxFailedTrialCount=1))
+    found = {name: state(world.ended(name)) for name in ("search", "stopping", "failing")}
+    assert found == {"search": "Succeeded", "stopping": "Succeeded", "failing": "Failed"}
+    world.until(
+        lambda: not world.jobs() and not any(status(world.get(name)).get("trialsRunning") for name in found),
+        what="all is told",
+    )
+    first.kill()
+    agent = f"{world.namespace}-2"
+    start(world, user_agent=agent)
+    world.create(experiment("last", trials=1, parallel=1))
+    world.ended("last")
+    assert [what for what in writes(audit, agent) if not what[3].startswith("last")] == []

@@ -1,10 +1,13 @@
 """One line for each trial that ends."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from katib.cli.line_view import LineView
 from katib.engine.ledger import Ledger
-from katib.local.progress import Started, Stopping, TrialFinished, TrialStarted, Waiting
+from katib.local.progress import Started, Stopping, TrialFinished, TrialRetried, TrialStarted, Waiting
+from katib.runners.failed_attempts import FailedAttempt
 
 
 @pytest.fixture
@@ -54,6 +57,15 @@ def test_starts_are_told_only_when_asked(tell, specimens):
     started = TrialStarted(specimens.trial(0, "Running"))
     assert len(tell(started)) == 1
     assert tell(started, verbose=True)[1] == "exp-t0000000  Started  x=0.0"
+
+
+def test_attempts_that_failed_are_told_only_when_asked(tell, specimens):
+    ended = datetime.now(UTC) + timedelta(hours=1)
+    failed = FailedAttempt(1, 7, "ended with exit code 3", ended, 1, ended + timedelta(seconds=1))
+    retried = TrialRetried(specimens.trial(0, "Running"), failed)
+    assert len(tell(retried)) == 1
+    [line] = tell(retried, verbose=True)[1:]
+    assert line.startswith("exp-t0000000  Retried  attempt 1 of 7 ended with exit code 3; the next one begins in ")
 
 
 def test_quiet_says_nothing(tell, specimens):

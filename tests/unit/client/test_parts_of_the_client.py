@@ -101,6 +101,9 @@ class FakeExperiments:
     def trials(self, _namespace, name):
         return list(self.of.get(name, ()))
 
+    def events(self, _namespace, _name):
+        return []
+
     def changes(self, _namespace, _name, cursor):
         return self.pending.pop(0) if self.pending else Changes(cursor)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from katib.engine.naming import trial_name
+from katib.engine.naming import trial_index, trial_name
 
 LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 LAST = 27**8 - 1
@@ -54,3 +54,15 @@ def test_experiments_differ():
 def test_no_such_index(index):
     with pytest.raises(ValueError, match="no trial has index"):
         trial_name("tune", "7d9f", index)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.from_regex(r"\A[a-z]([-a-z0-9]{0,80}[a-z0-9])?\Z"), st.text(max_size=9), st.integers(0, 9_999_999))
+def test_a_name_says_its_index_to_who_knows_the_experiment(experiment, uid, index):
+    assert trial_index(experiment, uid, trial_name(experiment, uid, index)) == index
+
+
+@pytest.mark.parametrize("name", ["tune", "tune-", "tune-aaaaaaaa", "tune-bbbb", "other-9t6nc7fz", "tune-9t6nc7fzz"])
+def test_other_names_have_no_index(name):
+    assert trial_index("tune", "7d9f", name) is None
+    assert trial_index("tune", "another", "tune-9t6nc7fz") is None

@@ -242,6 +242,73 @@ def test_an_end_that_is_told_again_is_the_same_end(search):
         made.tell("nobody")
 
 
+def test_a_request_id_is_of_one_report_also_for_another_server_and_when_all_is_over(search):
+    made = search(maxTrialCount=2, parallelTrialCount=2)
+    trial, last = made.one("a"), made.one("b")
+    made.report(trial.name, 0.7, request_id="r1")
+    refused = pytest.raises(Conflict, match="'r1' was used for another request")
+    with refused:
+        made.report(trial.name, 0.6, request_id="r1")
+    with refused:
+        made.tell(trial.name, measurements=[Measurement("loss", "0.7")], request_id="r1")
+    made.serve()
+    with refused:
+        made.report(trial.name, 0.6, request_id="r1")
+    made.report(trial.name, 0.7, request_id="r1")
+    assert [seen.text for seen in made.store.series(made.uid, trial.name)] == ["0.7"]
+    ended = made.tell(trial.name, request_id="e1")
+
+    def told_again():
+        assert made.tell(trial.name, request_id="e1") == ended
+        made.report(trial.name, 0.7, request_id="r1")  # its answer was lost on its way
+        with pytest.raises(Conflict, match="'e1' was used for another request"):
+            made.tell(trial.name, measurements=[Measurement("loss", "0.4")], request_id="e1")
+        with refused:
+            made.report(trial.name, 0.6, request_id="r1")
+        with pytest.raises(Conflict, match=r"has ended|takes no more values"):
+            made.report(trial.name, 0.6, request_id="r2")
+
+    told_again()
+    made.serve()
+    told_again()
+    made.tell(last.name, "b", outcome=Outcome.BROKEN, measurements=[], request_id="e2", message="it broke")
+    made.until(lambda: not made.workers.is_hosted(made.uid), "nobody drives what is over")
+    told_again()
+    with pytest.raises(Conflict, match="'e2' was used for another request"):
+        made.tell(last.name, "b", outcome=Outcome.INFEASIBLE, measurements=[], request_id="e2", message="it broke")
+    assert [seen.text for seen in made.store.series(made.uid, trial.name)] == ["0.7", "0.5"]
+
+
+def test_an_end_that_is_told_twice_at_once_is_recorded_once(search):
+    made = search()
+    trial = made.one()
+    with made.store.transaction():  # so that both come into one turn
+        told = [
+            made.workers.complete("team", "search", trial.name, "a", how, measurements=LOSS)
+            for how in (Outcome.COMPLETED, Outcome.COMPLETED, Outcome.BROKEN)
+        ]
+        time.sleep(0.1)
+    assert told[0].result(30) == told[1].result(30)
+    with pytest.raises(Conflict, match="ended otherwise"):
+        told[2].result(30)
+    assert [seen.text for seen in made.store.series(made.uid, trial.name)] == ["0.5"]
+
+
+def test_who_never_had_a_trial_was_not_silent(search):
+    made = search(parallelTrialCount=1)
+    held = made.one("a", lease=0.05)
+    made.until(lambda: made.store.trial(made.uid, held.name).attempt == 2, "it is lost")
+    assert made.one("b").name == held.name
+    for _ in range(2):
+        with pytest.raises(Conflict, match="'a', was silent for too long"):
+            made.tell(held.name, "a")
+        with pytest.raises(Conflict, match="was never in the hands of this one, 'c'"):
+            made.tell(held.name, "c")
+        (told,) = made.beat("c", [held.name])
+        assert (told.lost, "silent" in told.reason) == (True, False)
+        made.serve()
+
+
 @pytest.mark.parametrize(("outcome", "reason"), [(Outcome.BROKEN, "Broken"), (Outcome.INFEASIBLE, "Infeasible")])
 def test_what_broke_has_failed_with_its_reason(search, outcome, reason):
     made = search()

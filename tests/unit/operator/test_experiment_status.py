@@ -9,7 +9,7 @@ from katib.api.parse import parse_experiment
 from katib.api.trial import TrialState
 from katib.engine.ledger import Ledger
 from katib.engine.status import status_of
-from katib.operator.experiment_status import experiment_status
+from katib.operator.experiment_status import experiment_status, says_the_same
 
 NOW = datetime(2026, 3, 1, 13, tzinfo=UTC)
 MOST = 512 << 10
@@ -64,3 +64,13 @@ def test_what_is_waited_for_is_said_in_the_condition_that_it_runs(experiment, tr
     assert quiet["conditions"][-1]["message"] == "Experiment is running"
     assert waits["conditions"][-1]["message"] == "Experiment is running: the suggestion server is away"
     assert [each["type"] for each in waits["conditions"]] == [each["type"] for each in quiet["conditions"]]
+
+
+@pytest.mark.parametrize("count", [3, 300])
+def test_the_order_in_which_trials_ended_is_no_difference(experiment, trial, count):
+    records = [trial(index, TrialState.SUCCEEDED) for index in range(count)]
+    one, other = document(experiment, records), document(experiment, records[::-1])
+    assert one != other
+    assert says_the_same(one, other)
+    assert not says_the_same(one, document(experiment, [*records, trial(count, TrialState.SUCCEEDED)]))
+    assert not says_the_same(one, document(experiment, [*records[1:], trial(0, TrialState.FAILED)]))

@@ -52,6 +52,31 @@ def test_required_parts(said):
     assert "kind 'Job'" in found["successCondition"].message
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "path", "words"),
+    [
+        ("command: [", 'env: [{name: A=B, value: "1"}]\n          command: [', "env[0].name", "other than '='"),
+        ("command: [", 'env: [{name: "A\\0", value: "1"}]\n          command: [', "env[0].name", "printable ASCII"),
+        ("command: [", 'env: [{value: "1"}]\n          command: [', "env[0].name", "is required"),
+        ("command: [", 'env: [{name: A, value: "1\\0"}]\n          command: [', "env[0].value", "NUL"),
+        ("app: train", "app: a train", "trialSpec.metadata.labels['app']", "a valid label must be an empty string or"),
+        ("app: train", "an app: train", "trialSpec.metadata.labels", "name part must consist of"),
+        ("app: train", "My.Org/app: train", "trialSpec.metadata.labels", "lowercase RFC 1123 subdomain"),
+        ("app: train", f"app: {'x' * 64}", "trialSpec.metadata.labels['app']", "no more than 63"),
+    ],
+)
+def test_what_no_cluster_takes_is_no_template_here_either(said, old, new, path, words):
+    ((found, problem),) = said(TEMPLATE.replace(old, new)).items()
+    assert found.endswith(path)
+    assert words in problem.message
+
+
+def test_what_clusters_take_is_a_template(said):
+    labels = 'app: "", example.com/app_1.b: "A-1", x: "1"'
+    env = '[{name: "my.env-name/1 {x}", value: ""}, {name: _A, value: "é=b"}]'
+    assert said(TEMPLATE.replace("app: train", labels).replace("command: [", f"env: {env}\n          command: [")) == {}
+
+
 def test_conditions_have_to_be_readable(said):
     (problem,) = said(successCondition="status.#(").values()
     assert problem.message.startswith("is no GJSON query")

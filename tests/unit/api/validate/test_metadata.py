@@ -27,3 +27,21 @@ def test_good_namespaces(document, messages, namespace):
 def test_bad_namespaces(document, messages, namespace):
     document["metadata"]["namespace"] = namespace
     assert list(messages()) == ["metadata.namespace"]
+
+
+@pytest.mark.parametrize("label", [("a", ""), ("example.com/a_b.c", "A-1"), ("a" * 63, "1" * 63), ("A1", "x.y_z")])
+def test_good_labels(document, messages, label):
+    document["metadata"]["labels"] = dict([label])
+    assert messages() == {}
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a" * 64, "-a", "A.com/a", "/a", "a/b/c", "ä", "a" * 254 + "/a", "a\n"])
+def test_bad_label_keys(document, messages, key):
+    document["metadata"]["labels"] = {key: "x"}
+    assert list(messages()) == ["metadata.labels"]
+
+
+@pytest.mark.parametrize("value", ["a b", "-a", "a-", "a" * 64, "ä", "a/b", "a\n"])
+def test_bad_label_values(document, messages, value):
+    document["metadata"]["labels"] = {"a": value}
+    assert list(messages()) == ["metadata.labels['a']"]

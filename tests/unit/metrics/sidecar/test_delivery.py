@@ -1,5 +1,8 @@
 """Delivery: what is sent again, what is left out, and when the store's word is its last."""
 
+import contextlib
+import socket
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -121,6 +124,85 @@ def test_a_refusal_among_others_is_not_the_last_word(spool):
 )
 def test_answers(status, text, answer):
     assert module._answer(status, text) == answer
+
+
+@contextlib.contextmanager
+def store_that_says(*pieces, repeat=b"", reset=False):
+    """A server that reads a request, says this, and goes away, with a reset or after saying something again and again."""
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while not done.is_set():
+                    connection, _ = server.accept()
+                    with connection, contextlib.suppress(OSError):
+                        request = connection.recv(1 << 16)
+                        while not request.endswith(b"[]}"):  # what is left unread would make its end a reset
+                            request += connection.recv(1 << 16)
+                        connection.sendall(b"".join(pieces))
+                        while repeat and not done.wait(0.01):
+                            connection.sendall(repeat)
+                        if reset:
+                            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1, 0, 0, 0, 0, 0, 0, 0]))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            done.set()
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(30)
+
+
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"repeat": b"HTTP/1.1 100 Continue\r\n\r\n"}, "the connection ended without an answer"),
+        ({"pieces": [_HEAD, b'{"next": 1']}, "the connection ended in the middle of the answer"),
+        ({"pieces": [_HEAD], "repeat": b" "}, "the connection ended in the middle of the answer"),
+        ({}, "the connection ended without an answer"),
+        ({"reset": True}, "Connection reset by peer"),
+        ({"pieces": [b"\x15\x03\x01\x00\x02\x02\x28"]}, "the answer is no HTTP"),
+    ],
+)
+def test_what_is_no_answer_ends_and_is_said_as_what_it_was(said, sentence, monkeypatch):
+    monkeypatch.setattr(module, "_LONGEST_ANSWER", 0.2)
+    with store_that_says(*said.pop("pieces", ()), **said) as address:
+        client = StoreClient(SidecarSettings("default", "trial", ("loss",), address), source="pod", token="")
+        answer = client.report(0, [])
+        client.close()
+    assert answer == Answer(None, f"127.0.0.1 cannot be reached ({sentence})")
+
+
+def test_a_silent_store_is_given_up(monkeypatch):
+    monkeypatch.setattr(module, "_PATIENCE", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        client = StoreClient(SidecarSettings("default", "trial", ("loss",), address), source="pod", token="")
+        assert client.report(0, []).sentence == "127.0.0.1 cannot be reached (no answer for 0.1 s)"
+
+
+def test_a_store_that_asks_for_time_gets_it(spool, monkeypatch):
+    waited = []
+    busy = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"
+    with store_that_says(busy) as address:
+        client = StoreClient(SidecarSettings("default", "trial", ("loss",), address), source="pod", token="")
+        answer = client.report(0, [])
+        client.close()
+    assert (answer.after, answer.final) == (7.0, False)
+    delivery = Delivery(spool, FakeStore(answer))
+    monkeypatch.setattr(delivery._ending, "wait", waited.append)
+    delivery.start()
+    while not delivery.is_idle:
+        pass
+    delivery.end()
+    assert waited == [7.0]
+    assert delivery.stored == 6_000
 
 
 def test_https_checks_the_certificate():

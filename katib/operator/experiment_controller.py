@@ -657,6 +657,9 @@ def _is_of(trial: Mapping[str, Any], experiment: Experiment, known: TrialRecord 
 
 
 def _index_in(trial: Mapping[str, Any], experiment: Experiment) -> int | None:
+    """Return the index that a Trial's name says; None for one that others have made under such a name, without a point."""
+    if not (trial.get("spec") or {}).get("parameterAssignments"):
+        return None
     metadata = experiment.metadata
     return trial_index(metadata.name, metadata.uid or "", trial["metadata"]["name"])
 

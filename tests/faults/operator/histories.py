@@ -216,6 +216,7 @@ class Simulation:
             return
         while self.rng.random() < self.interleaving:
             self.depth += 1
+            before, self.user_writes = self.user_writes, False
             try:
                 if self.rng.random() < 0.05 and not self.quieting:
                     self.act(nested=True)
@@ -223,6 +224,7 @@ class Simulation:
                     self.one_step(nested=True)
             finally:
                 self.depth -= 1
+                self.user_writes = before
 
     def one_step(self, nested=False):
         steps = []
@@ -581,8 +583,10 @@ class Simulation:
         j = self.some(list(self.cluster.objects["Job"].values()))
         if j is None:
             return
-        labels = (j["metadata"].get("labels") or {}).keys()
-        is_whole = not is_orphan(j) and "katib.kubeflow.org/trial" in labels and UID_LABEL in labels
+        labels = j["metadata"].get("labels") or {}
+        is_whole = (
+            not is_orphan(j) and labels.get("katib.kubeflow.org/trial") == j["metadata"]["name"] and UID_LABEL in labels
+        )
         if not is_whole:
             return
         patch = self.rng.choice(

@@ -289,7 +289,7 @@ def test_token_of_a_pod_is_read_again_when_it_was_exchanged(api, tmp_path, monke
 def test_without_a_cluster_it_says_how_to_get_to_one(tmp_path, monkeypatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
-    with pytest.raises(Unsupported, match="there is no kubeconfig .*/missing"):
+    with pytest.raises(Unsupported, match=r"there is no kubeconfig .*/missing"):
         Client.connect()
     broken = tmp_path / "broken"
     broken.write_text("clusters: [\n")

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from katib.errors import InvalidInput, Problem
+from katib.errors import Conflict, InvalidInput, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from katib.experiments.protocol import Measurement
 
-__all__ = ["MOST_CLIENTS_OF_A_TRIAL", "check_asking"]
+__all__ = ["MOST_CLIENTS_OF_A_TRIAL", "check_asking", "reused"]
 
 MOST_CLIENTS_OF_A_TRIAL: Final = 3
 """Clients that may lose a trial before it has failed."""
 _LONGEST_NAME: Final = 255
 _LONGEST_LEASE: Final = 86_400.0
 _MOST_TRIALS: Final = 1_000
+
+
+def reused(request_id: str) -> Conflict:
+    """Return what is raised where something else was asked for with a request id before."""
+    return Conflict(f"the request id {request_id!r} was used for another request: choose a new one for each change")
 
 
 def check_asking(

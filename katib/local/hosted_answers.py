@@ -10,7 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.api.experiment import Experiment
-from katib.errors import Conflict, InvalidInput, Problem
+from katib.errors import InvalidInput, Problem
+from katib.experiments.asking import reused
 
 if TYPE_CHECKING:
     from katib.store.protocol import Store
@@ -58,9 +59,7 @@ class AskedFor:
         if kept is None:
             return None
         if kept.request != self._request:
-            raise Conflict(
-                f"the request id {self._id!r} was used for another request: choose a new one for each change"
-            )
+            raise reused(self._id)
         return kept.document
 
     def keep(self, document: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from katib.errors import Conflict
+from katib.experiments.asking import reused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +46,7 @@ def known_again(reports: Mapping[str, str], request_id: str, digest: str) -> boo
     """
     known = reports.get(request_id) if request_id else None
     if known and known != digest:
-        raise Conflict(f"the request id {request_id!r} was used for another request: choose a new one for each change")
+        raise reused(request_id)
     return known is not None
 
 

@@ -21,7 +21,7 @@ from katib.kube.resource import LEASES
 from katib.operator import kinds
 from katib.operator.cluster_leases import TrialLease, is_run_by_callers
 from katib.operator.cluster_objects import label_selector
-from katib.operator.recent_requests import mark_of
+from katib.operator.recent_requests import is_among, mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -77,16 +77,9 @@ class _Said:
         Raises:
             Conflict: Something else is, with its request id.
         """
-        mark = self.mark
-        if not mark:
-            return False
-        if mark in lease.reports or self.request_id in lease.reports:  # the latter noted by a server before this one
+        if self.request_id in lease.reports:  # an end without an id, or noted by a server before this one
             return True
-        if any(each.partition("-")[0] == mark.partition("-")[0] for each in lease.reports) and mark != _THE_END:
-            raise Conflict(
-                f"the request id {self.request_id!r} was used for another request: choose a new one for each change"
-            )
-        return False
+        return self.mark != self.request_id and is_among(lease.reports, self.mark, self.request_id)
 
 
 class ClusterWorkers:

@@ -9,15 +9,15 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from katib.errors import Conflict
+from katib.experiments.asking import reused
 from katib.operator.kinds import RECENT_REQUESTS, REQUEST_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from katib.api.experiment import Experiment
 
-__all__ = ["ChangeRequest", "mark_of"]
+__all__ = ["ChangeRequest", "is_among", "mark_of"]
 
 _MOST: Final = 16
 """The last requests of an experiment that are known again; a client sends a call again soon or never."""
@@ -27,6 +27,20 @@ def mark_of(request_id: str, said: bytes) -> str:
     """Return what is noted of a request: what the same one again says too, and another one of the same id does not."""
     digest = hashlib.blake2b(request_id.encode("utf-8", "surrogatepass"), digest_size=12)
     return f"{digest.hexdigest()}-{hashlib.blake2b(said, digest_size=12).hexdigest()}"
+
+
+def is_among(marks: Collection[str], mark: str, request_id: str) -> bool:
+    """Whether the request of a mark is among those that were noted.
+
+    Raises:
+        Conflict: Another one with its id is.
+    """
+    if mark in marks:
+        return True
+    of_id = f"{mark.partition('-')[0]}-"
+    if any(each.startswith(of_id) for each in marks):
+        raise reused(request_id)
+    return False
 
 
 class ChangeRequest:
@@ -56,14 +70,7 @@ class ChangeRequest:
             return False
         annotations = experiment.metadata.annotations or {}
         marks = [*_marks(experiment), annotations.get(REQUEST_ID, "")]
-        if self._mark in marks:
-            return True
-        digest = self._mark.partition("-")[0]
-        if any(mark.partition("-")[0] == digest for mark in marks):
-            raise Conflict(
-                f"the request id {self._id!r} was used for another request: choose a new one for each change"
-            )
-        return False
+        return is_among(marks, self._mark, self._id)
 
     def noted(self, patch: Mapping[str, Any], experiment: Experiment) -> dict[str, Any]:
         """Return a merge patch of the experiment that notes the request as well."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 import grpc
 
 from katib.access import Role, token_of
-from katib.errors import InvalidInput, KatibError, Problem, StoreUnavailable
+from katib.errors import InvalidInput, KatibError, Problem
 from katib.rpc import experiments_v1 as wire
 from katib.rpc.calls import FailedCall, answering, streaming
 from katib.rpc.experiments_asking import ASKS
@@ -24,7 +24,7 @@ from katib.rpc.experiments_threads import BlockingCalls
 from katib.rpc.experiments_watch import Watched, Watches
 from katib.rpc.requests import decoded
 from katib.rpc.services import MOST_BYTES
-from katib.rpc.tracking_changes import STOPPING
+from katib.rpc.tracking_changes import ServerStopping
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -203,7 +203,7 @@ class ExperimentsService:
                 wrapped.add_done_callback(lambda done: done.cancelled() or done.exception())
                 if not self._stopping:
                     raise
-            raise StoreUnavailable(STOPPING) from None
+            raise ServerStopping from None
 
     # -- streams ------------------------------------------------------------------------------------------------------
 

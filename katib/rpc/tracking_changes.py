@@ -11,13 +11,18 @@ from katib.errors import Overloaded, StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["STOPPING", "Changes", "Watch"]
+__all__ = ["Changes", "ServerStopping", "Watch"]
 
 _LOOK_SECONDS: Final = 1.0
 _TOGETHER_SECONDS: Final = 0.05
 """For which changes gather before they are looked for."""
-STOPPING: Final = "the server is stopping; take the stream up again from where it ended"
-"""Why a stream ends that would have gone on."""
+
+
+class ServerStopping(StoreUnavailable):
+    """Why a stream ends that would have gone on: nothing is wrong, so that it is no warning of a log."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping; take the stream up again from where it ended")
 
 
 class Watch:
@@ -42,7 +47,7 @@ class Watch:
         if self._woken.is_set() and not self._closing.is_set():
             await asyncio.sleep(_TOGETHER_SECONDS)
         if self._closing.is_set():
-            raise StoreUnavailable(STOPPING)
+            raise ServerStopping
         self._woken.clear()
 
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.access import Role
-from katib.errors import Conflict, Denied, InvalidInput, NotFound, Problem, StoreUnavailable
+from katib.errors import Conflict, Denied, InvalidInput, NotFound, Problem
 from katib.rpc import store_v1 as wire
 from katib.rpc.requests import decoded
 from katib.rpc.services import MOST_BYTES
 from katib.rpc.tracking_calls import SampleCall
-from katib.rpc.tracking_changes import STOPPING
+from katib.rpc.tracking_changes import ServerStopping
 from katib.rpc.tracking_logs import read_append
 from katib.rpc.tracking_messages import add_observations, run_message
 from katib.rpc.tracking_requests import RunMask, read_scope, required
@@ -229,7 +229,7 @@ async def _first(wanted: Awaitable[Any], *others: asyncio.Task[Any]) -> Any:
             for other in others:
                 if other.done():
                     other.result()
-            raise StoreUnavailable(STOPPING)
+            raise ServerStopping
         return task.result()
     finally:
         if not task.done():

@@ -169,9 +169,9 @@ def _write_failed(failed: list[dict[str, Any]]) -> bool:
 def _tell_of(folder: str) -> None:
     """Tell whoever runs the trial that an attempt failed; nobody may be there, who will look when he comes."""
     with contextlib.suppress(OSError):
-        pipe = os.open(os.path.join(os.pardir, NEWS_NAME), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # noqa: PTH118
+        pipe = os.open(os.path.join(os.pardir, NEWS_NAME), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # noqa: PTH118 - see above
         try:
-            os.write(pipe, os.fsencode(os.path.basename(folder)) + b"\n")  # noqa: PTH119
+            os.write(pipe, os.fsencode(os.path.basename(folder)) + b"\n")  # noqa: PTH119 - see above
         finally:
             os.close(pipe)
 

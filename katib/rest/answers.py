@@ -12,7 +12,7 @@ from starlette.responses import Response
 from typing_extensions import override
 
 from katib.rest.presence import ended, gone
-from katib.rpc.tracking_changes import ServerStopping
+from katib.rpc.tracking_changes import is_stop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -66,7 +66,7 @@ class PiecesResponse(Response):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         except Exception as error:
             # The connection is closed, by which the reader knows.
-            if not isinstance(error, ServerStopping):
+            if not is_stop(error):
                 _LOGGER.warning("an answer was not sent to its end: %s: %s", type(error).__name__, error)
             raise
         finally:

@@ -12,7 +12,7 @@ import grpc
 
 from katib.errors import InvalidInput, KatibError, StoreUnavailable
 from katib.rpc.status import Status, status_of
-from katib.rpc.tracking_changes import ServerStopping
+from katib.rpc.tracking_changes import is_stop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -166,7 +166,7 @@ async def _ended(
         except KatibError as error:
             problems = error.problems if isinstance(error, InvalidInput) else ()
             status = status_of(error.grpc_code, str(error), problems)
-            if isinstance(error, StoreUnavailable) and not isinstance(error, ServerStopping):
+            if isinstance(error, StoreUnavailable) and not is_stop(error):
                 _LOGGER.warning("%s: %s", name, error)
         except Exception as error:  # a fault of ours costs this call and not the server
             _LOGGER.exception("%s: a fault in the server", name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from katib.errors import Overloaded
 from katib.rpc import experiments_v1 as wire
-from katib.rpc.tracking_changes import ServerStopping
+from katib.rpc.tracking_changes import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -93,7 +93,7 @@ async def _next(
     try:
         await asyncio.wait({getting, closing}, return_when=asyncio.FIRST_COMPLETED)
         if not getting.done():
-            raise ServerStopping
+            raise stopping()
         piece: bytes | BaseException | None = getting.result()
         return piece
     finally:

@@ -24,7 +24,7 @@ from katib.rpc.experiments_threads import BlockingCalls
 from katib.rpc.experiments_watch import Watched, Watches
 from katib.rpc.requests import decoded
 from katib.rpc.services import MOST_BYTES
-from katib.rpc.tracking_changes import ServerStopping
+from katib.rpc.tracking_changes import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -203,7 +203,7 @@ class ExperimentsService:
                 wrapped.add_done_callback(lambda done: done.cancelled() or done.exception())
                 if not self._stopping:
                     raise
-            raise ServerStopping from None
+            raise stopping() from None
 
     # -- streams ------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from katib.errors import KatibError, NotFound, Overloaded, Retry
 from katib.rpc import experiments_v1 as wire
 from katib.rpc.experiments_messages import experiment_message, is_over, kinds_of, trial_message
-from katib.rpc.tracking_changes import ServerStopping
+from katib.rpc.tracking_changes import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -286,7 +286,7 @@ class Watches:
         """End those who watch; their callers are told to go on elsewhere."""
         self._closed = True
         for hub in self._hubs.values():
-            hub.end(ServerStopping())
+            hub.end(stopping())
             hub.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -312,7 +312,7 @@ class Watches:
             StoreUnavailable: The server stops.
         """
         if self._closed:
-            raise ServerStopping
+            raise stopping()
         if self._watching >= self._most:
             raise Overloaded(f"{self._most:,} calls watch, which is all this server takes; ask again")
         hub = self._hub(watched)

@@ -11,18 +11,22 @@ from katib.errors import Overloaded, StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Changes", "ServerStopping", "Watch"]
+__all__ = ["Changes", "Watch", "is_stop", "stopping"]
 
 _LOOK_SECONDS: Final = 1.0
 _TOGETHER_SECONDS: Final = 0.05
 """For which changes gather before they are looked for."""
+_STOPPING: Final = "the server is stopping; take the stream up again from where it ended"
 
 
-class ServerStopping(StoreUnavailable):
-    """Why a stream ends that would have gone on: nothing is wrong, so that it is no warning of a log."""
+def stopping() -> StoreUnavailable:
+    """Return why a stream ends that would have gone on."""
+    return StoreUnavailable(_STOPPING)
 
-    def __init__(self) -> None:
-        super().__init__("the server is stopping; take the stream up again from where it ended")
+
+def is_stop(error: Exception) -> bool:
+    """Whether an error is that: nothing is wrong then, and a log need not warn of it."""
+    return isinstance(error, StoreUnavailable) and str(error) == _STOPPING
 
 
 class Watch:
@@ -47,7 +51,7 @@ class Watch:
         if self._woken.is_set() and not self._closing.is_set():
             await asyncio.sleep(_TOGETHER_SECONDS)
         if self._closing.is_set():
-            raise ServerStopping
+            raise stopping()
         self._woken.clear()
 
 

@@ -18,7 +18,7 @@ from katib.rpc import store_v1 as wire
 from katib.rpc.requests import decoded
 from katib.rpc.services import MOST_BYTES
 from katib.rpc.tracking_calls import SampleCall
-from katib.rpc.tracking_changes import ServerStopping
+from katib.rpc.tracking_changes import stopping
 from katib.rpc.tracking_logs import read_append
 from katib.rpc.tracking_messages import add_observations, run_message
 from katib.rpc.tracking_requests import RunMask, read_scope, required
@@ -229,7 +229,7 @@ async def _first(wanted: Awaitable[Any], *others: asyncio.Task[Any]) -> Any:
             for other in others:
                 if other.done():
                     other.result()
-            raise ServerStopping
+            raise stopping()
         return task.result()
     finally:
         if not task.done():

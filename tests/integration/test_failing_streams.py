@@ -9,7 +9,7 @@ import pytest
 from katib.errors import NotFound
 from katib.rpc.calls import answering, streaming
 from katib.rpc.server_metrics import CallMetrics
-from katib.rpc.tracking_changes import ServerStopping
+from katib.rpc.tracking_changes import stopping
 
 LARGE = bytes(2 << 20)
 """More than goes out before its reader reads."""
@@ -118,7 +118,7 @@ def test_a_caller_who_leaves_before_they_are_told_is_no_fault(caplog):
 
 
 async def _stops(_):
-    raise ServerStopping
+    raise stopping()
 
 
 def test_streams_that_end_with_the_server_are_no_news_for_its_log(caplog):

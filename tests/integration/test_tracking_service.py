@@ -362,10 +362,10 @@ class Watcher:
         return self
 
 
-def silence(done):
-    """Requests of somebody who sends none."""
+def one_and_silence(request, done):
+    """Requests of somebody who sends one and no more."""
+    yield request
     done.wait(60)
-    yield from ()
 
 
 class TestWatching:
@@ -452,7 +452,10 @@ class TestWatching:
             client.CreateRun(run_id=client.own("first"))
             watcher = Watcher(client.WatchRuns(timeout=60)).until(lambda seen: seen.caught_up)
             done = threading.Event()
-            appending = client.AppendObservations(requests=silence(done), timeout=60)
+            request = wire.AppendRequest(namespace=namespace, run_id=client.own("first"), observations=points(0, 1))
+            appending = client.AppendObservations(requests=one_and_silence(request, done), timeout=60)
+            # A call that gRPC has and the server does not yet is CANCELLED by a stop.
+            assert next(appending).next_sequence == 1
             # Streams that never end by themselves do not keep it from stopping.
             assert server.stop() == 0
             for stream in (watcher.stream, appending):

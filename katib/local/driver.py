@@ -179,7 +179,7 @@ class Driver:
             RunnerError: A trial cannot be started here; as above. Or the experiment's folder was removed: running trials are killed.
         """
         name = self._experiment.metadata.name
-        with self._runner, contextlib.ExitStack() as stack:
+        with self._runner, contextlib.ExitStack() as released, contextlib.ExitStack() as stack:
             make_sure_folder_is_there = stack.enter_context(self._home.driving(self._uid, name))
             stack.callback(self._runner.close)  # while nobody else drives it: what it takes away is not the next one's
             self._experiment = self._recorded()  # it may have been edited since it was read
@@ -194,6 +194,7 @@ class Driver:
             self._load()
             self._suggester = self._new_suggester()
             stack.callback(lambda: self._suggester.close())  # noqa: PLW0108 - the one there is then
+            released.callback(lambda: self._suggester.wait_ended())  # noqa: PLW0108 - as above; others may drive meanwhile
             self._inform(self._ledger)
             with self._store.transaction():
                 self._adopt()

@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from katib.algorithm.checked import suggest
 from katib.algorithm.history import History
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from katib.space.point import Point
 
 __all__ = ["Answer", "Suggester"]
+
+_LAST_COMPUTATION: Final = 2.0
+"""Seconds that a computation of a closed ``Suggester`` is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,13 @@ class Suggester:
         with self._lock:  # what ``wake`` uses may be gone at any moment after this
             self._closed = True
         self._requests.put(None)
+
+    def wait_ended(self) -> None:
+        """Wait, after ``close``, for what mostly is under way then: a short computation, or the import of a library.
+
+        A process that ends in the middle of an import may end with another exit code than its own.
+        """
+        self._thread.join(_LAST_COMPUTATION)
 
     def _work(self) -> None:
         history = History()

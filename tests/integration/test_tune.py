@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -211,8 +212,9 @@ INTERRUPTED = """
     from katib.client.katib_client import KatibClient
 
     def objective(x):
-        import time
+        import pathlib, time
         print("objective=1", flush=True)
+        pathlib.Path("BEGUN").touch()
         time.sleep(600)
 
     with KatibClient(backend="local") as client:
@@ -227,9 +229,9 @@ INTERRUPTED = """
 
 
 def interrupted(tmp_path, script):
-    """Run a script until an experiment of it runs, press Ctrl-C, and return its exit code and what it printed from then on."""
+    """Run a script until a trial of it runs, press Ctrl-C, and return its exit code and what it printed from then on."""
     path = tmp_path / "interrupted.py"
-    path.write_text(textwrap.dedent(script))
+    path.write_text(textwrap.dedent(script).replace("BEGUN", str(tmp_path / "begun")))
     environment = surroundings(KATIB_HOME=str(tmp_path / "home"), PYTHONUNBUFFERED="1")
     with subprocess.Popen(
         [sys.executable, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
@@ -240,6 +242,9 @@ def interrupted(tmp_path, script):
                 line = process.stdout.readline()
                 assert line, seen
                 seen += line
+            while not (tmp_path / "begun").exists():
+                assert process.poll() is None, process.stdout.read()
+                time.sleep(0.05)
             process.send_signal(signal.SIGINT)
             rest, _ = process.communicate(timeout=120)
         finally:
@@ -259,8 +264,9 @@ IN_ONE_CALL = """
     import katib
 
     def objective(x):
-        import time
+        import pathlib, time
         print("objective=1", flush=True)
+        pathlib.Path("BEGUN").touch()
         time.sleep(600)
 
     katib.tune(objective, {"x": katib.search.double(0, 1)}, name="once", max_trial_count=2)
@@ -269,7 +275,7 @@ IN_ONE_CALL = """
 
 def test_ctrl_c_in_one_call_stops_the_sweep(tmp_path):
     code, rest = interrupted(tmp_path, IN_ONE_CALL)
-    assert code == -signal.SIGINT
+    assert code == -signal.SIGINT, rest
     assert "experiment once is stopped; `katib resume once` goes on with it" in rest
     with KatibClient(backend="local", home=tmp_path / "home") as client:
         assert client.get_experiment("once").status.conditions[-1].type == "Stopped"

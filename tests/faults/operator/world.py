@@ -5,7 +5,7 @@ import secrets
 import sys
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 
 import grpc
@@ -113,12 +113,11 @@ class World:
         self.namespace = f"{purpose[:40].strip('-')}-{secrets.token_hex(3)}"
         self.uids = {"Job": defaultdict(list), "Trial": defaultdict(list)}
         self.most = defaultdict(int)
-        self._working = defaultdict(set)
         self._lock = threading.Lock()
 
     def __enter__(self):
         self.client.create(NAMESPACES, {"metadata": {"name": self.namespace}})
-        self._watches = [
+        self._jobs, _ = self._watches = [
             Reflector(self.client, resource, namespace=self.namespace, on_change=self._saw)
             for resource in (JOBS, TRIALS)
         ]
@@ -141,14 +140,10 @@ class World:
             if new is not None and metadata["uid"] not in self.uids[kind][metadata["name"]]:
                 self.uids[kind][metadata["name"]].append(metadata["uid"])
             if kind == "Job":
-                of = (metadata.get("labels") or {}).get(EXPERIMENT_LABEL, "")
-                working = self._working[of]
-                done = any(each["type"] in ("Complete", "Failed") for each in status(now).get("conditions") or ())
-                if new is None or done or metadata.get("deletionTimestamp"):
-                    working.discard(metadata["name"])
-                else:
-                    working.add(metadata["name"])
-                self.most[of] = max(self.most[of], len(working))
+                # Of one moment of the server: after an outage old ends and new beginnings are told one by one.
+                working = Counter(_experiment_of(job) for job in self._jobs.items() if _is_at_work(job))
+                for of, count in working.items():
+                    self.most[of] = max(self.most[of], count)
 
     # -- what is done
 
@@ -241,6 +236,15 @@ class World:
         events = self.client.list(EVENTS, self.namespace)[0][-20:]
         lines += [f"Event {each.get('reason')}: {words(each)}" for each in events]
         return "\n".join(lines)
+
+
+def _experiment_of(job):
+    return (job["metadata"].get("labels") or {}).get(EXPERIMENT_LABEL, "")
+
+
+def _is_at_work(job):
+    over = any(each["type"] in ("Complete", "Failed") for each in status(job).get("conditions") or ())
+    return not over and not job["metadata"].get("deletionTimestamp")
 
 
 def tell(text):

@@ -23,24 +23,16 @@ from katib.engine.plan import CreateTrials, RequestSuggestions, Snapshot, StartT
 from katib.engine.policy import KUBERNETES
 from katib.engine.resume import resumed
 from katib.engine.status import over
-from katib.errors import Conflict, InvalidInput, KatibError, NotFound
+from katib.errors import InvalidInput, KatibError, NotFound
 from katib.operator import kinds
 from katib.operator.admitted import ApiConfigMaps, admitted, refusal, with_status
 from katib.operator.conversation import Conversation
 from katib.operator.experiment_status import NAME_LISTS, experiment_status, says_the_same
+from katib.operator.experiment_trials import ExperimentTrials
 from katib.operator.search_state import SearchState
 from katib.operator.stopping_early import early_stopping_of
 from katib.operator.suggestion_objects import suggestion_object, suggestion_status
-from katib.operator.trial_objects import (
-    annotations_of,
-    experiment_uid,
-    lost_marks,
-    owning_experiment,
-    record_of,
-    status_of,
-    trial_object,
-)
-from katib.template.render import render
+from katib.operator.trial_objects import annotations_of, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,6 +67,7 @@ class ExperimentController:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._config_maps = ApiConfigMaps(parts.client)
+        self._trials = ExperimentTrials(parts)
         self._makers = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="make-trials")
         self._askers = ThreadPoolExecutor(32, thread_name_prefix="suggestions")
 
@@ -173,78 +166,25 @@ class ExperimentController:
         state.stopping = early_stopping_of(
             experiment, self._parts.store, wake=lambda: self._parts.experiment_queue.add(key)
         )
-        state.record([self._completed(experiment, record) for record in self._records(experiment)])
+        state.record(self._trials.records(experiment))
         self._parts.recorder.experiment(experiment)
         self._parts.recorder.trials(experiment, list(state.ledger))
         return state
 
-    def _records(self, experiment: Experiment) -> list[TrialRecord]:
-        namespace = experiment.metadata.namespace
-        trials = self._parts.trials.indexed("experiment-uid", experiment.metadata.uid or "")
-        trials += [
-            trial
-            for trial in self._parts.trials.indexed("experiment-uid", "")
-            if trial["metadata"]["namespace"] == namespace and _is_of(trial, experiment, None)
-        ]
-        found = (record_of(self._marked(experiment, trial, _by_name(trial, experiment))) for trial in trials)
-        return sorted((record for record in found if record is not None), key=lambda record: record.index)
-
-    def _marked(self, experiment: Experiment, trial: dict[str, Any], record: TrialRecord | None) -> dict[str, Any]:
-        """Return a Trial with the marks by which it is followed: put back, once for each time that somebody takes them.
-
-        Args:
-            experiment: Its own.
-            trial: As it is.
-            record: What is known of it.
-        """
-        if trial["metadata"].get("deletionTimestamp"):
-            return trial
-        if record is None:
-            return trial
-        given = (experiment.spec.initial_trials or [])[record.index : record.index + 1]
-        is_imported = any(each.metrics is not None for each in given)
-        patch = lost_marks(trial, experiment, replace(record, imported=is_imported))
-        if patch is None:
-            return trial
-        namespace, name = trial["metadata"]["namespace"], trial["metadata"]["name"]
-        written = self._parts.client.merge_patch(
-            kinds.TRIALS, name, patch, namespace, field_manager=kinds.FIELD_MANAGER
-        )
-        self._parts.trials.put(written)
-        self._parts.trial_queue.add((namespace, name))
-        return written
-
-    def _completed(self, experiment: Experiment, record: TrialRecord) -> TrialRecord:
-        """Return the record of a trial; one that was to have ended when it was made, and was not told so, ends now."""
-        trial = self._parts.trials.get(experiment.metadata.namespace, record.name) or {}
-        if record.state is not TrialState.CREATED or (trial.get("spec") or {}).get("runSpec"):
-            return record
-        if record.imported:
-            [record] = creation.initial_records(experiment, [record.index], record.created)
-        else:
-            record, _ = _rendered(experiment, record)
-        if not record.state.is_active:
-            self._parts.write_trial_status(experiment, record, status_of(record, experiment))
-        return record
-
-    def _take_in(self, key: tuple[str, str], state: SearchState, changed: Iterable[str]) -> None:
+    def _take_in(self, state: SearchState, changed: Iterable[str]) -> None:
         """Bring what is known up to date with the trials that changed.
 
         Raises:
             KatibError: One that a look before had begun to make could not be completed; all are to be taken in anew.
         """
-        records = []
+        experiment, ledger = state.experiment, state.ledger
         for name in sorted(changed):  # before anything is counted anew
-            trial = self._parts.trials.get(key[0], name)
-            known = state.ledger.trial(name) if name in state.ledger else None
-            if trial is not None and _is_of(trial, state.experiment, known):
-                self._marked(state.experiment, trial, known or _by_name(trial, state.experiment))
+            self._trials.put_marks_back(experiment, name, ledger.trial(name) if name in ledger else None)
+        records = []
         for name in sorted(changed):
-            trial = self._parts.trials.get(key[0], name)
-            if trial is not None and experiment_uid(trial) == state.experiment.metadata.uid:
-                record = record_of(trial)
-                if record is not None:
-                    records.append(self._completed(state.experiment, record))
+            trial = self._trials.find(experiment, name)
+            if trial is not None:
+                records += self._trials.recorded(experiment, trial)
             elif name in state.ledger:
                 self._rebuild(state, name)
         state.record(records)
@@ -258,8 +198,8 @@ class ExperimentController:
             kind="Warning",
         )
         ledger = Ledger(state.experiment)
-        for record in self._records(state.experiment):
-            ledger.record(self._completed(state.experiment, record))
+        for record in self._trials.records(state.experiment):
+            ledger.record(record)
         state.ledger = ledger
         state.conversation.forget(gone)
 
@@ -269,7 +209,7 @@ class ExperimentController:
         self, key: tuple[str, str], resource: Mapping[str, Any], state: SearchState, changed: set[str]
     ) -> float | None:
         try:
-            self._take_in(key, state, changed)
+            self._take_in(state, changed)
         except KatibError:
             for name in changed:
                 self._parts.states.changed(key, name)
@@ -410,7 +350,7 @@ class ExperimentController:
         """
         if state.stopping is not None:
             records = [replace(record, rules=state.stopping.rules) for record in records]
-        making = [self._makers.submit(self._make_one, state.experiment, record) for record in records]
+        making = [self._makers.submit(self._trials.make, state.experiment, record) for record in records]
         made: list[TrialRecord] = []
         failure: KatibError | None = None
         for one in making:
@@ -426,25 +366,6 @@ class ExperimentController:
                 self._parts.trial_queue.add((state.experiment.metadata.namespace or "", record.name))
         if failure is not None:
             raise failure
-
-    def _make_one(self, experiment: Experiment, record: TrialRecord) -> TrialRecord:
-        record, job = _rendered(experiment, record)
-        body = trial_object(record, experiment, job)
-        try:
-            written = self._parts.client.create(kinds.TRIALS, body, field_manager=kinds.FIELD_MANAGER)
-        except Conflict:
-            written = self._parts.client.get(kinds.TRIALS, record.name, experiment.metadata.namespace)
-            if not _is_of(written, experiment, None):
-                raise Conflict(
-                    f"Trial {record.name} is there already and belongs to something else; delete it to let the experiment go on"
-                ) from None
-            # It was made by a look that was cut short: what is there counts, and not what was suggested this time.
-            self._parts.trials.put(written)
-            return self._completed(experiment, record_of(self._marked(experiment, written, record)) or record)
-        self._parts.trials.put(written)
-        if not record.state.is_active:
-            self._parts.write_trial_status(experiment, record, status_of(record, experiment))
-        return record
 
     def _write(self, key: tuple[str, str], resource: Mapping[str, Any], state: SearchState, decided: Plan) -> None:
         """Write the status of the experiment and its Suggestion, as far as they changed and it is time."""
@@ -609,17 +530,6 @@ def _accepted(experiment: Experiment) -> Experiment:
     return experiment.model_copy(update={"status": status.model_copy(update={"conditions": kept})})
 
 
-def _rendered(experiment: Experiment, record: TrialRecord) -> tuple[TrialRecord, dict[str, Any] | None]:
-    """Return a new trial with its job; one whose job cannot be made of the template has failed."""
-    template = experiment.spec.trial_template
-    if not record.state.is_active or template is None:
-        return record, None
-    try:
-        return record, render(experiment, record.name, record.assignments, template=template.trial_spec or {})
-    except InvalidInput as error:
-        return _ended(record, "TrialRenderFailed", str(error)), None
-
-
 def _stands(state: SearchState) -> bool:
     """Whether an experiment is over and trials of it were deleted since: what its status says of all of them stays."""
     status = state.experiment.status
@@ -646,35 +556,6 @@ def _named(experiment: Experiment) -> int:
 def _is_owned(suggestion: Mapping[str, Any] | None, uid: str) -> bool:
     owners = (suggestion or {}).get("metadata", {}).get("ownerReferences") or ()
     return any(owner.get("uid") == uid for owner in owners)
-
-
-def _is_of(trial: Mapping[str, Any], experiment: Experiment, known: TrialRecord | None) -> bool:
-    """Whether a Trial is of an experiment though somebody may have taken its marks."""
-    if owning_experiment(trial) is None and known is not None:
-        return True
-    uid = experiment_uid(trial)
-    return uid == experiment.metadata.uid if uid else _index_in(trial, experiment) is not None
-
-
-def _index_in(trial: Mapping[str, Any], experiment: Experiment) -> int | None:
-    """Return the index that a Trial's name says; None for one that others have made under such a name, without a point."""
-    if not (trial.get("spec") or {}).get("parameterAssignments"):
-        return None
-    metadata = experiment.metadata
-    return trial_index(metadata.name, metadata.uid or "", trial["metadata"]["name"])
-
-
-def _by_name(trial: Mapping[str, Any], experiment: Experiment) -> TrialRecord | None:
-    """Return the record of a Trial of an experiment, with the index that its name says where it says one."""
-    index = _index_in(trial, experiment)
-    if index is None:
-        return record_of(trial)
-    annotations = {**(trial["metadata"].get("annotations") or {}), kinds.INDEX: str(index)}
-    return record_of({**trial, "metadata": {**trial["metadata"], "annotations": annotations}})
-
-
-def _ended(record: TrialRecord, reason: str, message: str) -> TrialRecord:
-    return replace(record, state=TrialState.FAILED, finished=_now(), reason=reason, message=message)
 
 
 def _now() -> datetime:

@@ -23,6 +23,7 @@ from katib.local.early_stopping import Watcher, _Seen
 from katib.operator import (
     conversation,
     experiment_controller,
+    experiment_trials,
     job_watches,
     running,
     stopping_early,
@@ -445,7 +446,7 @@ def patched(monkeypatch, sim):
     fake_time = types.SimpleNamespace(monotonic=clock.monotonic)
     for module in (experiment_controller, trial_controller, conversation, stopping_early, store_access):
         monkeypatch.setattr(module, "time", fake_time)
-    for module in (experiment_controller, trial_controller):
+    for module in (experiment_controller, experiment_trials, trial_controller):
         monkeypatch.setattr(module, "_now", clock.now)
     drawn = types.SimpleNamespace(uuid4=lambda: uuid.UUID(int=sim.rng.getrandbits(128)))
     monkeypatch.setattr(memory_cluster, "uuid", drawn)

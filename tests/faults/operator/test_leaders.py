@@ -51,10 +51,12 @@ def test_a_leader_that_is_told_to_end_hands_over_at_once(world, start, audit):
     agents = [f"{world.namespace}-{number}" for number in (1, 2)]
     more = {"lease_seconds": 20.0, "lease_namespace": world.namespace}
     first = start(world, user_agent=agents[0], **more)
-    world.create(experiment(rule="seconds=0.3", trials=8))
-    world.until(lambda: "Succeeded" in world.states(), what="the first one leads")
+    world.create(experiment("before", trials=1, parallel=1))
+    world.ended("before")
     start(world, user_agent=agents[1], **more)
     time.sleep(1)
+    world.create(experiment(rule="seconds=0.5", trials=8))
+    world.until(lambda: "Succeeded" in world.states(), what="the first one leads")
     stopped = time.monotonic()
     first.stop()
     world.until(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from katib.cli.counted import counted
 from katib.errors import InvalidInput, KatibError, Unsupported
 
 if TYPE_CHECKING:
@@ -92,25 +93,21 @@ def copy_and_tell(copy: Callable[[Callable[[Copied], None]], Copied], sentence: 
     if copied.failed > _MOST_TOLD:
         note(f"and {copied.failed - _MOST_TOLD:,} more")
     if copied.words:
-        note(f"{_counted(copied.words, 'report')} without a number left out: MLflow has no place for words")
+        note(f"{counted(copied.words, 'report')} without a number left out: MLflow has no place for words")
     if copied.models:
         note(
-            f"{_counted(copied.models, 'logged model')} of MLflow 3 left out: the files among those of their runs were copied"
+            f"{counted(copied.models, 'logged model')} of MLflow 3 left out: the files among those of their runs were copied"
         )
-    left = f", {_counted(copied.left, 'run')} left alone" if copied.left else ""
+    left = f", {counted(copied.left, 'run')} left alone" if copied.left else ""
     say(
-        f"{_counted(copied.runs, 'run')} of {_counted(copied.experiments, 'experiment')} copied {sentence}: "
-        f"{_counted(copied.points, 'value')} of metrics, {_counted(copied.files, 'file')}; "
-        f"{_counted(copied.unchanged, 'run')} were there before{left}"
+        f"{counted(copied.runs, 'run')} of {counted(copied.experiments, 'experiment')} copied {sentence}: "
+        f"{counted(copied.points, 'value')} of metrics, {counted(copied.files, 'file')}; "
+        f"{counted(copied.unchanged, 'run')} were there before{left}"
     )
     if copied.failed:
         raise KatibError(
             f"{copied.failed:,} could not be copied; what was copied stays, and the same call again tries the others"
         )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 class _Progress:
@@ -126,7 +123,7 @@ class _Progress:
             done = copied.runs + copied.unchanged + copied.left
             failed = f", {copied.failed:,} failed" if copied.failed else ""
             sys.stderr.write(
-                f"\r{_counted(done, 'run')}, {_counted(copied.points, 'value')}, {_counted(copied.files, 'file')}{failed}"
+                f"\r{counted(done, 'run')}, {counted(copied.points, 'value')}, {counted(copied.files, 'file')}{failed}"
             )
             sys.stderr.flush()
             self._shown = now

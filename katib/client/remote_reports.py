@@ -163,11 +163,16 @@ def _send_waiting(server: _Server, deadline: float) -> None:
             break
 
 
+def _values(count: int) -> str:
+    """Return the beginning of a sentence about some values."""
+    return "1 value of a metric is" if count == 1 else f"{count} values of metrics are"
+
+
 def _refused(server: _Server) -> tuple[InvalidInput | None, str]:
     """Return what a server refused since the last time, also as a sentence."""
     refusal, count = server.refusal, server.refused
     server.refusal, server.refused = None, 0
-    return refusal, "" if refusal is None else f"{count} values of metrics are not reported: {refusal}"
+    return refusal, "" if refusal is None else f"{_values(count)} not reported: {refusal}"
 
 
 def _call(server: _Server, rows: Sequence[_Row], deadline: float) -> None:
@@ -249,9 +254,9 @@ def _failed(server: _Server, error: KatibError) -> str:
     """Note a failure, and return what to say of it; empty where it was said and nothing has changed."""
     if error.retry is not Retry.LATER:
         # It would be refused again, and those after it with it.
-        count = len(server.waiting)
+        lost = _values(len(server.waiting))
         del server.waiting[:]
-        return f"{count} values of metrics are not reported: {error}"
+        return f"{lost} not reported: {error}"
     surplus = len(server.waiting) - _MOST_WAITING
     if surplus > 0:
         del server.waiting[:surplus]
@@ -314,13 +319,13 @@ def _say_goodbye() -> None:
     for server in own:
         if not server.lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
             # A thread that nobody waits for is at it, and may be for as long as its own time lasts.
-            message = f"{len(server.waiting)} values of metrics may not be reported: the DB manager at {server.address} is slow"
+            message = f"{_values(len(server.waiting))} perhaps not reported: the DB manager at {server.address} is slow"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
             continue
         try:
             _send_waiting(server, deadline)
         except KatibError as error:
-            message = f"{len(server.waiting)} values of metrics were never reported: {error}"
+            message = f"{_values(len(server.waiting))} not reported: {error}"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         finally:
             server.lock.release()

@@ -87,7 +87,7 @@ def test_server_that_never_answers_costs_no_more_than_the_timeout(tmp_path):
 
 
 def test_what_is_refused_is_said_and_does_not_end_the_training(store, trial):
-    with pytest.warns(RuntimeWarning, match="1 values of metrics are not reported"):
+    with pytest.warns(RuntimeWarning, match="^1 value of a metric is not reported"):
         katib.report_metrics({"x" * 300: 1}, store)
     with pytest.raises(InvalidInput, match="255"):
         katib.report_metrics({"x" * 300: 1}, store, must_arrive=True)
@@ -191,7 +191,7 @@ def test_the_end_of_a_program_waits_for_no_thread_that_reports(tmp_path):
         ended = subprocess.run(
             [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=True
         )
-    assert "1 values of metrics may not be reported: the DB manager at unix:" in ended.stderr
+    assert "1 value of a metric is perhaps not reported: the DB manager at unix:" in ended.stderr
 
 
 def test_program_brings_what_waits_when_it_ends(trial, tmp_path, later_address):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from katib.cli.counted import counted
 from katib.cli.retention_options import DeletedForOption, KeepBestOption
 from katib.cli.store_url import StoreUrlOption
 
@@ -89,24 +90,20 @@ def command(
         finally:
             told.end()
         _remove_folders(settings, store, local)
-        archived = f", {_counted(done.purged.archived, 'run')} archived" if vault is not None else ""
+        archived = f", {counted(done.purged.archived, 'run')} archived" if vault is not None else ""
         say(
             f"{name}: removed {_sentence(done.purged)}"
             + archived
-            + f", {_counted(done.files, 'file')}" * (place is not None)
+            + f", {counted(done.files, 'file')}" * (place is not None)
         )
         if done.waiting and name != str(settings.home.store_path):
             note("files of purged runs are still there: --artifacts URL says where, and removes them")
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def _sentence(purged: Purged, *, deleting: str = "deleted") -> str:
     parts = ["projects", "experiments", "runs", "points"]
-    told = ", ".join(_counted(getattr(purged, part), part.removesuffix("s")) for part in parts)
-    return told + f"; {deleting} {_counted(purged.deleted, 'trial')}" * bool(purged.deleted)
+    told = ", ".join(counted(getattr(purged, part), part.removesuffix("s")) for part in parts)
+    return told + f"; {deleting} {counted(purged.deleted, 'trial')}" * bool(purged.deleted)
 
 
 def _experiments_here(settings: Settings, store: FullStore, plan: list[PlannedPurge]) -> list[str]:

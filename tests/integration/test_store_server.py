@@ -350,6 +350,6 @@ class TestImport:
         )
         done = katib("store", "import", "--from", database_url)
         assert "300 trials copied" in done.stdout
-        assert "12000 rows stored, 0 were" in done.stdout
+        assert "12,000 rows stored, 0 were" in done.stdout
         with open_store(katib.home / "katib.db") as store:
             assert len(store.log("t7")) == 40

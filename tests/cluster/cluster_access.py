@@ -72,14 +72,14 @@ def _kubectl() -> str | None:
 def missing_controllers(names: Sequence[str]) -> str:
     """Return why there are no controllers of these names beside this machine's cluster, empty when there are; KATIB_E2E=1 builds them."""
     if os.environ.get("KUBECONFIG"):
-        return "controllers of other kinds of jobs run beside this machine's own cluster only, and KUBECONFIG names another"
+        return "controllers of others run beside this machine's own cluster only, and KUBECONFIG names another"
     layout = Layout.of_environment()
     wanted = [each for each in controllers.chosen(names) if not controllers.built(layout, each)]
     if not wanted:
         return ""
     if not _wanted():
         said = " ".join(each.name for each in wanted)
-        return f"{said}: not built; `tests/cluster/cluster controllers --build {said}` does that, and so does `make e2e-kinds`"
+        return f"{said}: not built; `tests/cluster/cluster controllers --build {said}` does that, and so do `make e2e-kinds` and `make e2e-install`"
     try:
         controllers.build(layout, wanted)
     except Trouble as trouble:

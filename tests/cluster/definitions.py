@@ -70,9 +70,15 @@ class Definitions:
         return json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
 
 
+def _required(controller, module):
+    """Return the version of a module that one of ``controllers/`` is built from."""
+    text = (Path(__file__).parent / "controllers" / controller / "go.mod").read_text()
+    return re.search(rf"^\t{re.escape(module)} (v\S+)$", text, re.MULTILINE).group(1)
+
+
 CERT_MANAGER = Definitions(
     "github.com/cert-manager/cert-manager",
-    "v1.21.2",
+    _required("cert-manager", "github.com/cert-manager/cert-manager"),
     "deploy/crds/cert-manager.io_*.yaml",
     "cert-manager.io/v1",
     ("Certificate", "Issuer"),

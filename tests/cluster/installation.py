@@ -156,19 +156,29 @@ def patch(target, operations):
     return {"target": target, "patch": yaml.safe_dump(operations)}
 
 
-def _installed(kubernetes):
-    """Whether somebody has Katib in this cluster: its roles lead to an operator that is there."""
+def _places(kubernetes):
+    """Return the namespaces whose operators the roles in this cluster are for."""
     found = kubernetes.get(_KINDS, "--selector=app.kubernetes.io/part-of=katib")["items"]
-    places = {
+    return {
         subject["namespace"]
         for each in found
         for subject in each.get("subjects", [])
         if subject["name"] == "katib-operator"
     }
+
+
+def _leaves(kubernetes, place):
+    """Whether a namespace is being removed, as that of a killed run is at first."""
+    phase = ("--ignore-not-found", "--output=jsonpath={.status.phase}")
+    return kubernetes.kubectl("get", "namespace", place, *phase) == "Terminating"
+
+
+def _installed(kubernetes):
+    """Whether somebody has Katib in this cluster: its roles lead to an operator that is there."""
     return any(
         kubernetes.kubectl("get", "deployment/katib-operator", "--namespace", place, "--output=name", check=False)
         == "deployment.apps/katib-operator\n"
-        for place in places
+        for place in _places(kubernetes)
     )
 
 
@@ -202,6 +212,11 @@ def installing(
         patches: Those of an installation in a namespace.
     """
     with _alone():
+        kubernetes.wait_for(
+            lambda: not any(_leaves(kubernetes, place) for place in _places(kubernetes)),
+            seconds=120,
+            what="what a killed run left is gone",
+        )
         if _installed(kubernetes):
             pytest.skip("Katib is installed in this cluster, and would be changed")
         with (

@@ -2,16 +2,19 @@
 
 import base64
 import contextlib
+import json
 import socket
 import ssl
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from cert_manager import CertManager
 from cryptography import x509
-from definitions import CERT_MANAGER
 from installation import installing, patch, takes_minutes
+from singlenode.controllers import CATALOGUE, Controllers
+from singlenode.lifecycle import Cluster
 
-pytestmark = [takes_minutes, pytest.mark.timeout(900)]
+# cert-manager is built in the time of the first.
+pytestmark = [takes_minutes, pytest.mark.controllers("cert-manager"), pytest.mark.timeout(1800)]
 
 NAMES = {
     "katib-store": ("", ".svc", ".svc.cluster.local"),
@@ -23,6 +26,12 @@ PORTS = [
     *(("katib-store", 6789), ("katib-store", 8080), ("katib-suggestion", 6789), ("katib-api", 6789)),
     ("katib-webhook", 443),
 ]
+AUTHORITIES = {"katib-ca", "katib-webhook-ca"}
+WRONG = {
+    "Certificate": ("katib-store", {"duration": "30m"}, "certificate duration must be greater than 1h0m0s"),
+    "Issuer": ("katib", {"selfSigned": {}}, "may not specify more than one issuer type"),
+}
+ISSUERS = {"katib-self-signed", "katib", "katib-webhook-self-signed", "katib-webhook"}
 LABEL = "katib.kubeflow.org/metrics-collector-injection=enabled"
 
 
@@ -41,36 +50,77 @@ def patches(namespace):
 
 
 @pytest.fixture(scope="module")
-def certified(kubernetes, tmp_path_factory):
-    """An installation, and who signs its certificates."""
+def installation(kubernetes, tmp_path_factory):
+    """An installation whose certificates cert-manager signs."""
     folder = tmp_path_factory.mktemp("tls").resolve()
-    if CERT_MANAGER.defined(kubernetes):
+    # Not by its definitions: a run of these tests that was killed left those.
+    if kubernetes.get("deployments", "--all-namespaces", "--selector=app.kubernetes.io/name=cert-manager")["items"]:
         pytest.skip("cert-manager is installed in this cluster, and would be disturbed")
     with contextlib.ExitStack() as stack:
-        stack.callback(CERT_MANAGER.forget, kubernetes)
-        CERT_MANAGER.define(kubernetes)
-        managers = []
-
-        def prepare(installation):
-            managers.append(stack.enter_context(CertManager(kubernetes.kubeconfig, installation.namespace)))
-            kubernetes.kubectl("label", "namespace", installation.trials, LABEL)
-
+        manager = stack.enter_context(Controllers(Cluster(), [CATALOGUE["cert-manager"]]))
+        stack.callback(manager.undefine)
         installed = installing(
             kubernetes,
             folder,
             overlay="api",
             components=["webhook", "webhook-cert-manager"],
             claims=["katib-store"],
-            prepare=prepare,
+            prepare=lambda made: kubernetes.kubectl("label", "namespace", made.trials, LABEL),
             patches=patches,
         )
-        yield stack.enter_context(installed), managers[0]
+        yield stack.enter_context(installed)
+
+
+def certificate(installation, name):
+    return installation.kubernetes.get(f"certificate/{name}", "--namespace", installation.namespace)
+
+
+def change(installation, kind, name, content, *words, check=True):
+    """Merge something into an object of the installation."""
+    place = ("--namespace", installation.namespace, "--type=merge", f"--patch={json.dumps(content)}")
+    return installation.kubernetes.kubectl("patch", kind, name, *place, *words, check=check)
+
+
+def true_conditions(found):
+    return {each["type"] for each in found.get("status", {}).get("conditions") or () if each["status"] == "True"}
+
+
+def renew(installation, *names):
+    """Ask for certificates to be signed again, as ``cmctl renew`` does, and wait until they are."""
+    before = {}
+    for name in names:
+        found = certificate(installation, name)
+        before[name] = found["status"]["revision"]
+        asked = {
+            "type": "Issuing",
+            "status": "True",
+            "reason": "ManuallyTriggered",
+            "message": "a test asks for it",
+            "lastTransitionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "observedGeneration": found["metadata"]["generation"],
+        }
+        others = [each for each in found["status"]["conditions"] if each["type"] != "Issuing"]
+        status = {"conditions": [*others, asked]}
+        change(installation, "certificate", name, {"status": status}, "--subresource=status")
+
+    def renewed():
+        now = {name: certificate(installation, name) for name in names}
+        return all(
+            true_conditions(now[name]) == {"Ready"} and now[name]["status"]["revision"] > before[name] for name in names
+        )
+
+    installation.kubernetes.wait_for(renewed, what=f"{names} are renewed", namespace=installation.namespace)
 
 
 def authority(installation, name="katib-store-tls"):
     """Return whose certificates a Secret says are good."""
     data = installation.kubernetes.get(f"secret/{name}", "--namespace", installation.namespace)["data"]
     return base64.b64decode(data["ca.crt"]).decode()
+
+
+def served(installation, name):
+    found = installation.kubernetes.get(f"secret/{name}", "--namespace", installation.namespace)
+    return base64.b64decode(found["data"]["tls.crt"])
 
 
 def shown(installation, service, port, root):
@@ -103,18 +153,35 @@ def pods(installation):
     }
 
 
-def test_trials_report_over_tls(certified):
-    installation, _ = certified
+def test_cert_manager_takes_all_of_it_and_nothing_wrong(installation):
+    def found():
+        return installation.kubernetes.get("certificates,issuers", "--namespace", installation.namespace)["items"]
+
+    names = {kind: {each["metadata"]["name"] for each in found() if each["kind"] == kind} for kind in WRONG}
+    assert names == {"Certificate": {*NAMES, *AUTHORITIES}, "Issuer": ISSUERS}
+    installation.kubernetes.wait_for(
+        lambda: all(true_conditions(each) == {"Ready"} for each in found()),
+        what="all are ready",
+        namespace=installation.namespace,
+    )
+    # A warning of its webhook would be an error.
+    installation.apply("--dry-run=server", "--warnings-as-errors")
+    for kind, (name, spec, why) in WRONG.items():
+        said = change(installation, kind, name, {"spec": spec}, "--dry-run=server", check=False)
+        assert "admission webhook" in said
+        assert why in said
+
+
+def test_trials_report_over_tls(installation):
     installation.start("first")
     installation.check_success("first")
     assert len(all_shown(installation)) == len(PORTS)
     assert [each for each in installation.requests() if each[-1] in {"401", "403"}] == []
 
 
-def test_renewed_certificates_are_shown_without_a_restart(certified):
-    installation, manager = certified
+def test_renewed_certificates_are_shown_without_a_restart(installation):
     before, running = all_shown(installation), pods(installation)
-    manager.renew(*NAMES)
+    renew(installation, *NAMES)
 
     def renewed():
         now = all_shown(installation)
@@ -126,14 +193,13 @@ def test_renewed_certificates_are_shown_without_a_restart(certified):
     assert pods(installation) == running
 
 
-def test_a_renewed_authority_keeps_what_it_signed(certified):
-    installation, manager = certified
+def test_a_renewed_authority_keeps_what_it_signed(installation):
     running, of_store = pods(installation), shown(installation, "katib-store", 6789, authority(installation))
-    manager.renew("katib-ca")
+    renew(installation, "katib-ca")
     renewed = authority(installation, "katib-ca")
     assert renewed != authority(installation)
     assert shown(installation, "katib-store", 6789, renewed) == of_store
-    manager.renew("katib-suggestion")  # one of two: servers know the authority at different times
+    renew(installation, "katib-suggestion")  # one of two: servers know the authority at different times
 
     def known():
         return shown(installation, "katib-suggestion", 6789, authority(installation, "katib-suggestion-tls"))
@@ -144,8 +210,26 @@ def test_a_renewed_authority_keeps_what_it_signed(certified):
     assert pods(installation) == running
 
 
-def test_the_api_server_calls_the_webhook(certified):
-    installation, _ = certified
+def test_a_certificate_is_renewed_in_time(installation):
+    running, first = pods(installation), certificate(installation, "katib-suggestion")["status"]["revision"]
+    change(installation, "certificate", "katib-suggestion", {"spec": {"duration": "1h", "renewBefore": "59m50s"}})
+
+    def renewed():  # once as the certificate is to be another one, then by the clock
+        return certificate(installation, "katib-suggestion")["status"]["revision"] >= first + 3
+
+    installation.kubernetes.wait_for(renewed, what="it is renewed twice", namespace=installation.namespace)
+    change(installation, "certificate", "katib-suggestion", {"spec": {"duration": "2160h", "renewBefore": None}})
+
+    def lasts():
+        status = certificate(installation, "katib-suggestion")["status"]
+        return datetime.fromisoformat(status["notAfter"]) > datetime.now(UTC) + timedelta(days=80)
+
+    installation.kubernetes.wait_for(lasts, what="it lasts again", namespace=installation.namespace)
+    assert pods(installation) == running
+
+
+def added_container(installation):
+    """Return what the API server adds to the pod of a trial whose job made another kind of job first."""
     kubernetes, trials = installation.kubernetes, installation.trials
     trial = {
         "apiVersion": "kubeflow.org/v1beta1",
@@ -179,7 +263,28 @@ def test_the_api_server_calls_the_webhook(certified):
             "containers": [container],
         },
     }
-    said = kubernetes.kubectl(
+    return kubernetes.kubectl(
         "create", "--dry-run=server", "--output=jsonpath={.spec.initContainers[*].name}", "--filename=-", stdin=pod
     )
-    assert said == "katib-collector"
+
+
+def test_the_api_server_calls_the_webhook(installation):
+    assert added_container(installation) == "katib-collector"
+
+
+def test_the_api_server_learns_the_renewed_authority_of_the_webhook(installation):
+    renew(installation, "katib-webhook-ca")
+    renew(installation, "katib-webhook")
+    renewed, port = authority(installation, "katib-webhook-tls"), ("katib-webhook", 443)
+    assert renewed == authority(installation, "katib-webhook-ca")
+
+    def known():
+        (webhook,) = installation.kubernetes.get("mutatingwebhookconfiguration/katib-pods")["webhooks"]
+        return renewed in base64.b64decode(webhook["clientConfig"]["caBundle"]).decode()
+
+    installation.kubernetes.wait_for(known, what="the API server has the new authority")
+    number = x509.load_pem_x509_certificate(served(installation, "katib-webhook-tls")).serial_number
+    installation.kubernetes.wait_for(
+        lambda: shown(installation, *port, renewed) == number, seconds=150, what="the webhook shows its new certificate"
+    )
+    assert added_container(installation) == "katib-collector"

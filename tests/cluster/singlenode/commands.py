@@ -8,7 +8,7 @@
   cluster images [NAME…] [--import]  build the project's images (katib, collector, trial)
   cluster import TAR…                give archives of images to the node: use imagePullPolicy IfNotPresent or Never
   cluster controllers [NAME…]        build and run controllers of other kinds of jobs, until Ctrl-C: training (the default), trainer,
-                                     mxnet, mpi, ray, kueue; with --build, do not run them
+                                     mxnet, mpi, ray, kueue; also cert-manager; with --build, do not run them
   cluster signal SIGNAL COMPONENT    for faults: KILL, TERM, STOP, CONT
   cluster start COMPONENT            start one that was ended
   cluster exec COMMAND…              inside the cluster's network namespace

@@ -1,4 +1,4 @@
-"""Controllers of other kinds of jobs beside the cluster: Kubeflow's, the MPI operator, JobSet, KubeRay, Kueue, built from their Go modules.
+"""Controllers of others beside the cluster, for kinds of jobs and for certificates, built from their Go modules.
 
 What they define (their CRDs) is copied out of the modules when they are built and kept with the binaries, so that nothing of theirs is in
 this repository. They run as processes of the machine in the cluster's network, with the administrator's rights, for as long as whoever
@@ -36,21 +36,35 @@ _READY_SECONDS = 60
 
 @dataclass(frozen=True)
 class _Webhook:
-    """What the API server asks a controller before it stores an object."""
+    """What the API server asks a controller before it stores an object.
+
+    Attributes:
+        selector: Labels of the namespaces that it is asked about.
+        own: Whether the kind is the controller's own: what it cannot be asked about is refused then.
+        checks: Whether it only says yes or no, also to a new status.
+    """
 
     path: str
     group: str
     version: str
     plural: str
     selector: Mapping[str, str] = field(default_factory=dict)
+    own: bool = False
+    checks: bool = False
+
+    @property
+    def configuration(self) -> str:
+        """The kind that holds it."""
+        return f"{'Validating' if self.checks else 'Mutating'}WebhookConfiguration"
 
     def entry(self, address: str, authority: bytes) -> dict[str, Any]:
-        """Return it as an entry of a MutatingWebhookConfiguration."""
+        """Return it as an entry of a configuration."""
         return {
             "name": f"{self.plural}.katib.test",
             "admissionReviewVersions": ["v1"],
             "sideEffects": "None",
-            "failurePolicy": "Ignore",  # what a killed run leaves must not be in anybody's way
+            # What a killed run leaves must not be in anybody's way.
+            "failurePolicy": "Fail" if self.own else "Ignore",
             "timeoutSeconds": 5,
             "clientConfig": {"url": f"https://{address}{self.path}", "caBundle": base64.b64encode(authority).decode()},
             "namespaceSelector": {"matchLabels": dict(self.selector)},
@@ -58,8 +72,8 @@ class _Webhook:
                 {
                     "apiGroups": [self.group],
                     "apiVersions": [self.version],
-                    "operations": ["CREATE"],
-                    "resources": [self.plural],
+                    "operations": ["CREATE", "UPDATE"] if self.checks else ["CREATE"],
+                    "resources": [self.plural, f"{self.plural}/status"] if self.checks else [self.plural],
                 }
             ],
         }
@@ -145,6 +159,20 @@ CATALOGUE = {
             webhooks=(
                 _Webhook("/mutate-batch-v1-job", "batch", "v1", "jobs", QUEUED),
                 _Webhook("/mutate-kubeflow-org-v1-pytorchjob", "kubeflow.org", "v1", "pytorchjobs", QUEUED),
+            ),
+        ),
+        Controller(
+            "cert-manager",
+            "Issuer, ClusterIssuer, Certificate, without ACME, Vault and Venafi (cert-manager 1.21)",
+            "cert-manager",
+            {"github.com/cert-manager/cert-manager": "deploy/crds/cert-manager.io_*.yaml"},
+            port=9445,
+            webhooks=(
+                _Webhook("/mutate", "cert-manager.io", "v1", "certificaterequests", own=True),
+                *(
+                    _Webhook("/validate", "cert-manager.io", "v1", plural, own=True, checks=True)
+                    for plural in ("certificaterequests", "certificates", "issuers", "clusterissuers")
+                ),
             ),
         ),
     )
@@ -351,7 +379,7 @@ class Controllers:
             options += ["--image", image_name("trial"), "--wait-for-master", str(template)]
         if controller.name == "mxnet":
             options += ["--kind", "mxjob"]
-        if controller.name == "trainer":
+        if controller.name in {"trainer", "cert-manager"}:
             options += ["--certificates", str(self._own), "--port", str(controller.port)]
         if controller.name == "ray":
             options += ["--metrics-addr", "0", "--health-probe-bind-address", "0", "--enable-leader-election=false"]
@@ -372,13 +400,19 @@ class Controllers:
     def _register(self, controller: Controller) -> None:
         authority = (self._layout.keys / "ca.crt").read_bytes()
         address = f"{LOOPBACK}:{controller.port}"
-        body = {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "MutatingWebhookConfiguration",
-            "metadata": {"name": _webhooks_of(controller)},
-            "webhooks": [each.entry(address, authority) for each in controller.webhooks],
-        }
-        self._kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=json.dumps(body))
+        bodies = [
+            {
+                "apiVersion": "admissionregistration.k8s.io/v1",
+                "kind": kind,
+                "metadata": {"name": _webhooks_of(controller)},
+                "webhooks": [
+                    each.entry(address, authority) for each in controller.webhooks if each.configuration == kind
+                ],
+            }
+            for kind in sorted({each.configuration for each in controller.webhooks})
+        ]
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies})
+        self._kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=listed)
 
     def _last_words(self, controller: Controller) -> str:
         lines = self.log(controller.name).splitlines()[-12:]
@@ -396,7 +430,7 @@ class Controllers:
                 each.wait()
 
 
-_WEBHOOKS = "mutatingwebhookconfigurations"
+_WEBHOOKS = "mutatingwebhookconfigurations,validatingwebhookconfigurations"
 
 _WAIT_FOR_MASTER = """\
 - name: init-pytorch

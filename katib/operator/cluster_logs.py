@@ -10,6 +10,7 @@ from katib.kube.errors import ServerAway
 from katib.kube.resource import LEASES, PODS
 from katib.operator import kinds
 from katib.operator.trial_objects import is_final
+from katib.template.collection import COLLECTOR_CONTAINER
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -21,7 +22,6 @@ __all__ = ["trial_logs"]
 _LOOK_AGAIN: Final = 0.5
 _PATIENCE: Final = 60.0
 """Seconds for which an API server that is away is asked again for the rest of a log."""
-_COLLECTOR: Final = "katib-collector"
 
 Object = dict[str, Any]
 
@@ -113,7 +113,7 @@ def _newest_pod(client: ClusterClient, trial: Mapping[str, Any]) -> Object | Non
 
 def _is_collected(pod: Mapping[str, Any]) -> bool:
     """Whether a pod has the collector: of a job of several pods those have it that are primary."""
-    return any(each["name"].startswith(_COLLECTOR) for each in pod["spec"].get("initContainers") or ())
+    return any(each["name"].startswith(COLLECTOR_CONTAINER) for each in pod["spec"].get("initContainers") or ())
 
 
 def _container(trial: Mapping[str, Any], pod: Mapping[str, Any]) -> str:
@@ -121,7 +121,7 @@ def _container(trial: Mapping[str, Any], pod: Mapping[str, Any]) -> str:
     wanted = (trial.get("spec") or {}).get("primaryContainerName")
     if wanted in names:
         return str(wanted)
-    return next((name for name in names if name != _COLLECTOR), names[0])
+    return next((name for name in names if name != COLLECTOR_CONTAINER), names[0])
 
 
 def _has_started(pod: Mapping[str, Any] | None) -> bool:

@@ -7,11 +7,21 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from katib.template.checkpoint_mount import CHECKPOINT_CONTAINER
+from katib.template.collection import COLLECTOR_CONTAINER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["collector_report", "compact_pod", "disruption_of", "failure_of", "has_word", "place_of", "waiting_of"]
+__all__ = [
+    "collector_report",
+    "compact_pod",
+    "disruption_of",
+    "failure_of",
+    "has_word",
+    "kept_up_by",
+    "place_of",
+    "waiting_of",
+]
 
 _STARTING: Final = ("ContainerCreating", "PodInitializing")
 _LONGEST: Final = 500
@@ -45,6 +55,24 @@ def waiting_of(pods: Iterable[Mapping[str, Any]]) -> tuple[str, str] | None:
                 words = f": {waiting['message']}" if waiting.get("message") else ""
                 said = f"Container {container['name']} of pod {name} is waiting ({waiting['reason']}){words}"
                 return waiting["reason"], _cut(said)
+    return None
+
+
+def kept_up_by(pods: Iterable[Mapping[str, Any]], primary: str | None) -> tuple[str, str] | None:
+    """Return reason and sentence of a pod whose primary container has ended and another one, or its collector, has not; None where there is none."""
+    for pod in pods:
+        status, name = pod.get("status") or {}, pod["metadata"]["name"]
+        states = {each["name"]: each.get("state") or {} for each in status.get("containerStatuses") or ()}
+        if not primary or "terminated" not in states.get(primary, {}):
+            continue
+        ended = f"Container {primary} of pod {name} has ended with exit code {states[primary]['terminated'].get('exitCode')}"
+        others = [name for name, state in states.items() if name != primary and "running" in state]
+        if others:
+            return "OtherContainerRuns", _cut(f"{ended}, and its job ends only when {', '.join(others)} does, too")
+        sidecars = {each["name"]: each.get("state") or {} for each in status.get("initContainerStatuses") or ()}
+        if "running" in sidecars.get(COLLECTOR_CONTAINER, {}):
+            said = f"{ended}; what it reported is not in the store yet: `kubectl logs {name} -c {COLLECTOR_CONTAINER}` says why"
+            return "WaitingForMetrics", _cut(said)
     return None
 
 
@@ -118,7 +146,7 @@ def _was_told_to_end(pod: Mapping[str, Any]) -> bool:
 
 def _is_collected(pod: Mapping[str, Any]) -> bool:
     statuses = (pod.get("status") or {}).get("initContainerStatuses") or ()
-    return any(status.get("name", "").startswith("katib-collector") for status in statuses)
+    return any(status.get("name", "").startswith(COLLECTOR_CONTAINER) for status in statuses)
 
 
 def has_word(pod: Mapping[str, Any]) -> bool:

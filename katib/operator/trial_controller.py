@@ -22,8 +22,15 @@ from katib.engine.policy import KUBERNETES
 from katib.errors import Conflict, Denied, InvalidInput, NotFound, StoreUnavailable
 from katib.kube.errors import ServerAway, UnknownKind
 from katib.operator import kinds
-from katib.operator.finished_work import is_done
-from katib.operator.pod_reasons import collector_report, disruption_of, failure_of, place_of, waiting_of
+from katib.operator.finished_work import end_of_work
+from katib.operator.pod_reasons import (
+    collector_report,
+    disruption_of,
+    failure_of,
+    kept_up_by,
+    place_of,
+    waiting_of,
+)
 from katib.operator.trial_objects import experiment_uid, is_final, record_of, status_of
 from katib.template.collection import with_collector
 from katib.template.condition import outcome as job_outcome
@@ -220,10 +227,9 @@ class TrialController:
         spec = trial["spec"]
         success = spec.get("successCondition") or ""
         judged = job_outcome(job, success, spec.get("failureCondition") or "")
-        if judged.kind == "running" and is_done(
-            job, pods, kind=trial_kind(job.get("apiVersion"), job.get("kind")), success_condition=success
-        ):
-            judged = JobOutcome("succeeded")
+        if judged.kind == "running":
+            kind = trial_kind(job.get("apiVersion"), job.get("kind"))
+            judged = end_of_work(job, pods, kind=kind, success_condition=success) or judged
         if record.stopping is TrialState.FAILED and judged.kind == "succeeded":
             # It took longer than it may only because its metrics are waited for; its work is done, and counts.
             record = replace(record, stopping=None)
@@ -269,6 +275,8 @@ class TrialController:
         if any((pod.get("status") or {}).get("phase") == "Running" for pod in pods):
             self._parts.recorder.run(record.name, place=place_of(pods))
         waiting = waiting_of(pods)
+        if waiting is None:
+            waiting = kept_up_by(pods, look.trial["spec"].get("primaryContainerName"))
         if waiting is None and is_suspended(job):
             waiting = "JobSuspended", "Its job is suspended, such as by a queue that has no room for it yet"
         if waiting is None:

@@ -317,6 +317,19 @@ def test_metrics_that_come_after_a_trials_end_are_waited_for_while_its_pod_runs(
     assert status(world.trials()[0])["observation"]["metrics"][0]["name"] == "loss"
 
 
+def test_reports_that_do_not_get_to_the_store_are_told_while_the_pod_waits_for_that(world, start):
+    start(world)
+    world.create(collected(rule="end=never"))
+    trial = world.until(world.trials, what="there is a trial")[0]
+    trainer = {"name": "main", "ready": False, "restartCount": 0, "image": "none", "imageID": ""}
+    ended = {**trainer, "state": {"terminated": {"exitCode": 0}}}
+    collector = {**trainer, "name": "katib-collector", "state": {"running": {}}}
+    pod_of(world, trial, phase="Running", containerStatuses=[ended], initContainerStatuses=[collector])
+    said = condition(world.reason_is("WaitingForMetrics", seconds=40))["message"]
+    assert "has ended with exit code 0" in said
+    assert "-c katib-collector" in said
+
+
 def test_a_pod_that_cannot_start_says_why_on_its_trial_and_runs_when_it_can(world, start):
     start(world)
     world.create(collected(rule="seconds=14"))

@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from katib.operator.pod_reasons import collector_report, compact_pod, disruption_of, failure_of, place_of, waiting_of
+from katib.operator.pod_reasons import (
+    collector_report,
+    compact_pod,
+    disruption_of,
+    failure_of,
+    kept_up_by,
+    place_of,
+    waiting_of,
+)
 
 
 def pod(name="train-abc", *, phase="Pending", created="2026-03-01T12:00:00Z", node=None, **status):
@@ -240,3 +248,33 @@ def test_a_pod_that_the_cluster_ended_says_so():
     ]
     assert disruption_of(pods) == "pod b was ended by the cluster (EvictionByEvictionAPI): evicting"
     assert disruption_of(pods[:1]) == ""
+
+
+def test_a_container_that_keeps_a_pod_up_is_named():
+    running = container({"running": {"startedAt": "2026-03-01T12:00:01Z"}}, "istio-proxy")
+    reason, said = kept_up_by([pod(containerStatuses=[running, ended(0)])], "main")
+    assert reason == "OtherContainerRuns"
+    assert said == (
+        "Container main of pod train-abc has ended with exit code 0, and its job ends only when istio-proxy does, too"
+    )
+    whole = container({"running": {}})
+    for statuses in ([], [whole, running], [ended(0)], [ended(0), ended(0, name="istio-proxy")]):
+        assert kept_up_by([pod(containerStatuses=statuses)], "main") is None
+    assert kept_up_by([pod(containerStatuses=[running, ended(0)])], None) is None
+
+
+def test_a_collector_that_cannot_report_is_named_with_what_says_why():
+    collects = container({"running": {}}, name="katib-collector")
+    trained = pod(containerStatuses=[ended(3)], initContainerStatuses=[collects])
+    reason, said = kept_up_by([trained], "main")
+    assert reason == "WaitingForMetrics"
+    assert said == (
+        "Container main of pod train-abc has ended with exit code 3; what it reported is not in the store yet: "
+        "`kubectl logs train-abc -c katib-collector` says why"
+    )
+    for change in (
+        {"containerStatuses": [container({"running": {}})]},
+        {"initContainerStatuses": [ended(0, name="katib-collector")]},
+        {"initContainerStatuses": [container({"running": {}}, name="proxy")]},
+    ):
+        assert kept_up_by([pod(**{**trained["status"], **change})], "main") is None

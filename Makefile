@@ -8,7 +8,7 @@ READY  := $(VENV)/.runs
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt type bench proto crds verify wheel clean cluster-up cluster-down images e2e e2e-install e2e-kinds bench-cluster
+.PHONY: help setup demo test lint fmt type bench proto crds verify wheel clean cluster-up cluster-down images e2e e2e-install e2e-kinds e2e-mesh bench-cluster
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ e2e: setup ## run the tests that need a cluster: on KUBECONFIG's, or on this mac
 INSTALL_TESTS := tests/cluster/test_install*.py tests/cluster/test_foreign_definitions.py tests/cluster/test_network_policies.py
 e2e-install: setup ## install every overlay on that cluster, with databases, certificates and NetworkPolicies: 15 minutes
 	KATIB_E2E=1 KATIB_E2E_INSTALL=1 $(BIN)/python -m pytest -n 0 $(INSTALL_TESTS)
+
+e2e-mesh: setup ## run trials and servers with Istio's proxies, native and classic, which are built first: 25 minutes, and 5 after that
+	KATIB_E2E=1 KATIB_E2E_INSTALL=1 $(BIN)/python -m pytest -n 0 tests/cluster/test_istio.py
 
 e2e-kinds: setup ## run trials by the controllers of other kinds of jobs (Kubeflow's, JobSet, KubeRay, Kueue), which are built first: 15 minutes
 	KATIB_E2E=1 KATIB_E2E_KINDS=1 $(BIN)/python -m pytest -n 0 tests/cluster/test_kinds*.py

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = [
+    "collected_pod",
     "collector_report",
     "compact_pod",
     "disruption_of",
@@ -62,18 +63,22 @@ def kept_up_by(pods: Iterable[Mapping[str, Any]], primary: str | None) -> tuple[
     """Return reason and sentence of a pod whose primary container has ended and another one, or its collector, has not; None where there is none."""
     for pod in pods:
         status, name = pod.get("status") or {}, pod["metadata"]["name"]
-        states = {each["name"]: each.get("state") or {} for each in status.get("containerStatuses") or ()}
+        states = _states(status.get("containerStatuses"))
         if not primary or "terminated" not in states.get(primary, {}):
             continue
         ended = f"Container {primary} of pod {name} has ended with exit code {states[primary]['terminated'].get('exitCode')}"
         others = [name for name, state in states.items() if name != primary and "running" in state]
         if others:
             return "OtherContainerRuns", _cut(f"{ended}, and its job ends only when {', '.join(others)} does, too")
-        sidecars = {each["name"]: each.get("state") or {} for each in status.get("initContainerStatuses") or ()}
-        if "running" in sidecars.get(COLLECTOR_CONTAINER, {}):
+        if _is_collecting(pod):
             said = f"{ended}; what it reported is not in the store yet: `kubectl logs {name} -c {COLLECTOR_CONTAINER}` says why"
             return "WaitingForMetrics", _cut(said)
     return None
+
+
+def collected_pod(pods: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return the name of a pod whose collector is at work; None where there is none."""
+    return next((pod["metadata"]["name"] for pod in pods if _is_collecting(pod)), None)
 
 
 def failure_of(pods: Sequence[Mapping[str, Any]], primary: str | None) -> str:
@@ -171,6 +176,15 @@ def collector_report(pods: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
                     if isinstance(report, dict) and "katib" in container.get("name", "") + json.dumps(report):
                         return report
     return {}
+
+
+def _is_collecting(pod: Mapping[str, Any]) -> bool:
+    sidecars = _states((pod.get("status") or {}).get("initContainerStatuses"))
+    return "running" in sidecars.get(COLLECTOR_CONTAINER, {})
+
+
+def _states(statuses: Iterable[Mapping[str, Any]] | None) -> dict[str, Mapping[str, Any]]:
+    return {each["name"]: each.get("state") or {} for each in statuses or ()}
 
 
 def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -31,6 +31,7 @@ from katib.operator.pod_reasons import (
     place_of,
     waiting_of,
 )
+from katib.operator.silence import Silence
 from katib.operator.trial_objects import experiment_uid, is_final, record_of, status_of
 from katib.template.collection import with_collector
 from katib.template.condition import outcome as job_outcome
@@ -52,6 +53,7 @@ _PATIENCE: Final = 10.0
 _KIND_PAUSE: Final = 10.0
 _UNWATCHED: Final = 5.0
 """Seconds between two looks at a job that the watch of its kind does not have."""
+_RUNNING: Final = "Trial is running"
 _NEED_NO_METRICS: Final = (TrialState.KILLED, TrialState.FAILED)
 """What is ended so is ended also while the store is away."""
 
@@ -93,6 +95,7 @@ class TrialController:
         self._waits: dict[str, float] = {}
         self._deleted: dict[Key, str] = {}
         self._disrupted: dict[str, str] = {}
+        self._silence = Silence(parts.store)
         self._unsure: set[Key] = set()
         """Whose status was written, perhaps: no answer came."""
 
@@ -162,7 +165,7 @@ class TrialController:
             started=_now(),
             attempt=max(record.attempt, 1),
             reason="TrialRunning",
-            message="Trial is running",
+            message=_RUNNING,
         )
         self._write(look, started)
         self._parts.starts.used(look.key)
@@ -281,9 +284,11 @@ class TrialController:
             waiting = "JobSuspended", "Its job is suspended, such as by a queue that has no room for it yet"
         if waiting is None:
             self._waits.pop(record.name, None)
-            if record.reason not in ("TrialRunning", ""):
-                self._write(look, replace(record, reason="TrialRunning", message="Trial is running"))
-            return None
+            silence, again = self._silence.of(look.key, look.experiment, pods)
+            message = f"{_RUNNING}; {silence}" if silence else _RUNNING
+            if (record.reason or "TrialRunning", record.message or _RUNNING) != ("TrialRunning", message):
+                self._write(look, replace(record, reason="TrialRunning", message=message))
+            return again
         return self._wait(look, *waiting)
 
     def _wait(
@@ -364,6 +369,7 @@ class TrialController:
         self._waits.pop(key[1], None)
         self._disrupted.pop(key[1], None)
         self._deleted.pop(key, None)
+        self._silence.forget(key)
 
     def _clean_up(self, key: Key, trial: Mapping[str, Any], known: dict[str, Any] | None = None) -> float | None:
         """Take away the job of a trial that has ended, unless its user wants to keep it.

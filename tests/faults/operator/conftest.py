@@ -3,6 +3,7 @@
 import contextlib
 import re
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import yaml
 from katib.kube.client import Client
 from katib.kube.errors import NotFound
 from katib.kube.resource import CUSTOM_RESOURCE_DEFINITIONS
+from katib.operator.running import Operator
+from katib.operator.settings import OperatorSettings
 from katib.testing.job_double import JobDouble
 from katib.testing.served import ServedStore, ServedSuggestion
 
@@ -146,5 +149,33 @@ def start(plane, processes, store, suggestion):
                 **more,
             }
             return stack.enter_context(processes.start(settings.pop("kubeconfig", plane.kubeconfig), **settings))
+
+        yield start
+
+
+@pytest.fixture
+def start_here(store, suggestion):
+    """Starts operators in threads of this process, in which a test can make short what takes long."""
+    with contextlib.ExitStack() as stack:
+
+        def start(world, *, config=None, **more):
+            settings = {
+                "namespace": world.namespace,
+                "store_address": store.address,
+                "suggestion_address": suggestion.address,
+                "leader_election": False,
+                **more,
+            }
+            operator, stop = Operator(OperatorSettings(**settings), world.client, config=config), threading.Event()
+            thread = threading.Thread(target=operator.run, args=(stop,))
+
+            def end():
+                stop.set()
+                thread.join(30)
+                assert not thread.is_alive()
+
+            thread.start()
+            stack.callback(end)
+            return operator
 
         yield start

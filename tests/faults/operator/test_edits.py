@@ -9,6 +9,7 @@ from world import condition, experiment, of_absent_kind, state, status, words
 
 from katib.kube.errors import Invalid
 from katib.kube.resource import CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, JOBS, PODS, Resource
+from katib.operator import silence
 from katib.operator.kinds import EXPERIMENTS, TRIAL_LABEL, TRIALS
 
 
@@ -328,6 +329,27 @@ def test_reports_that_do_not_get_to_the_store_are_told_while_the_pod_waits_for_t
     said = condition(world.reason_is("WaitingForMetrics", seconds=40))["message"]
     assert "has ended with exit code 0" in said
     assert "-c katib-collector" in said
+
+
+def test_a_trial_of_which_nothing_comes_says_so_until_something_does(world, start_here, reports, monkeypatch):
+    monkeypatch.setattr(silence, "_LONG", 1.0)
+    monkeypatch.setattr(silence, "_ASK_AGAIN", 0.5)
+    start_here(world)
+    world.create(collected(rule="end=never reports=0"))
+    trial = world.until(world.trials, what="there is a trial")[0]
+    trainer = {"name": "main", "ready": True, "restartCount": 0, "image": "none", "imageID": ""}
+    running = {**trainer, "state": {"running": {}}}
+    collector = {**running, "name": "katib-collector"}
+    pod_of(world, trial, phase="Running", containerStatuses=[running], initContainerStatuses=[collector])
+
+    def says(text):
+        world.until(lambda: text in condition(world.trials()[0]).get("message", ""), what=f"it says {text}")
+
+    says(f"`kubectl logs {trial['metadata']['name']} -c katib-collector`")
+    assert state(world.trials()[0]) == "Running"
+    assert condition(world.trials()[0])["reason"] == "TrialRunning"
+    reports(world.namespace, trial["metadata"]["name"], {"loss": "0.5"})
+    world.until(lambda: condition(world.trials()[0])["message"] == "Trial is running", what="it says no more")
 
 
 def test_a_pod_that_cannot_start_says_why_on_its_trial_and_runs_when_it_can(world, start):

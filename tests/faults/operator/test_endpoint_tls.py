@@ -1,7 +1,6 @@
 """An algorithm's server that is asked over TLS: an experiment says why it is not believed, and goes on when that is mended."""
 
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,6 @@ from world import condition, experiment, state
 
 from katib.operator import conversation, experiment_controller
 from katib.operator.katib_config_source import ConfigFile, KatibConfigSource
-from katib.operator.running import Operator
-from katib.operator.settings import OperatorSettings
 from katib.testing.served import ServedSuggestion
 
 sys.path.append(str(Path(__file__).parents[2] / "integration"))
@@ -61,22 +58,10 @@ def soon(monkeypatch):
 
 
 @pytest.fixture
-def operator(world, store, tmp_path, configure):
+def operator(world, start_here, tmp_path, configure):
     configure(caBundle=Authority("another").pem.decode())
-    settings = OperatorSettings(
-        namespace=world.namespace,
-        store_address=store.address,
-        suggestion_address="127.0.0.1:1",
-        leader_election=False,
-    )
     source = KatibConfigSource(ConfigFile(tmp_path / "katib-config.yaml"), every=0.1)
-    operator, stop = Operator(settings, world.client, config=source), threading.Event()
-    thread = threading.Thread(target=operator.run, args=(stop,))
-    thread.start()
-    yield operator
-    stop.set()
-    thread.join(30)
-    assert not thread.is_alive()
+    return start_here(world, config=source, suggestion_address="127.0.0.1:1")
 
 
 @pytest.mark.usefixtures("soon", "operator")

@@ -33,6 +33,7 @@ from katib.experiments.protocol import Budget, ExperimentQuery, Measurement, Out
 from katib.kube.client import Client
 from katib.kube.errors import Forbidden
 from katib.kube.resource import (
+    CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
     DEPLOYMENTS,
     JOBS,
@@ -560,11 +561,19 @@ def test_an_experiment_is_deleted_as_the_options_say(katib_client, place, namesp
     with pytest.raises(RuntimeError, match="the ResourceVersion in the precondition"):
         deleted_as({"preconditions": {"resource_version": "1"}})
     assert katib_client.get_experiment("search").metadata.uid == uid
-    # In the foreground it is there until all that belongs to it is gone, which nothing here collects.
+    # In the foreground it is there until all that belongs to it is gone, whoever collects that.
+    owner = {"apiVersion": "kubeflow.org/v1beta1", "kind": "Experiment", "name": "search", "uid": uid}
+    held = {
+        "name": "held",
+        "ownerReferences": [{**owner, "blockOwnerDeletion": True}],
+        "finalizers": ["katib.test/held"],
+    }
+    place.client.create(CONFIG_MAPS, {"metadata": held}, namespace)
     deleted_as({"propagation_policy": "Foreground", "grace_period_seconds": 0, "preconditions": {"uid": uid}})
     found = place.client.get(kinds.EXPERIMENTS, "search", namespace)["metadata"]
     assert found["deletionTimestamp"]
     assert "foregroundDeletion" in found["finalizers"]
+    place.client.merge_patch(CONFIG_MAPS, "held", {"metadata": {"finalizers": None}}, namespace)
 
 
 def test_a_trainer_is_tuned_with_a_volume_and_pytorch_jobs(katib_client, place, namespace):

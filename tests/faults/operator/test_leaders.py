@@ -84,6 +84,7 @@ def test_a_new_operator_writes_nothing_of_what_is_finished(world, start, audit):
         lambda: not world.jobs() and not any(status(world.get(name)).get("trialsRunning") for name in found),
         what="all is told",
     )
+    time.sleep(5)  # counters are written every two seconds
     first.kill()
     agent = f"{world.namespace}-2"
     start(world, user_agent=agent)

@@ -67,7 +67,7 @@ def kept_up_by(pods: Iterable[Mapping[str, Any]], primary: str | None) -> tuple[
         if not primary or "terminated" not in states.get(primary, {}):
             continue
         ended = f"Container {primary} of pod {name} has ended with exit code {states[primary]['terminated'].get('exitCode')}"
-        others = [name for name, state in states.items() if name != primary and "running" in state]
+        others = [each for each, state in states.items() if each != primary and "running" in state]
         if others:
             return "OtherContainerRuns", _cut(f"{ended}, and its job ends only when {', '.join(others)} does, too")
         if _is_collecting(pod):
